@@ -1,0 +1,24 @@
+package flow
+
+import "time"
+
+// State says whether a subsystem works as configured.
+type State string
+
+// The states of a subsystem, as clients see them.
+const (
+	Live       State = "live"
+	Degraded   State = "degraded"   // its backend is away; the instance goes on in memory
+	Recovering State = "recovering" // its backend is back; what was missed is being written
+)
+
+// Health is what a backend knows about itself.
+type Health struct {
+	Backend   string    // "memory" or "redis"
+	State     State     // how it serves now
+	Since     time.Time // when State began
+	LastProof time.Time // when the backend last proved that it works; for memory, now
+	// Serving is the backend that serves while State is not Live: "memory" when a stand-in took
+	// over; "" when it is Backend itself.
+	Serving string
+}
