@@ -6,6 +6,31 @@
 // needs, and gets two handles on it, as two instances would hold them. A backend that lives in one
 // process returns the same handle twice. What the factory opens it closes with t.Cleanup.
 //
-// Where a contract leaves a choice, the suite leaves it too; where a contract has two readings, the case
-// says which one holds.
+// # Readings
+//
+// Where a contract leaves a choice, the suite leaves it too. Where it can be read in two ways, these
+// hold.
+//
+// The log. A room has no log until an operation is confirmed in it, and again after its TTL; every
+// Append and SaveSnapshot that wrote something renews that. Append looks at the tombstone first, then at
+// the key, the fence, Exact, and last at the operations. What the fence asks is asked of an empty
+// batch too. A fence that was trimmed away is not in the log: [flow.ErrFork]; the one right before the
+// first operation kept is. A fence beyond the head is [flow.ErrBehind], also with Exact. A keyed batch
+// is remembered with whatever answer it got, but not with an error, and is forgotten with the room when
+// that is deleted. N = 0 is a Duplicate.
+//
+// Read judges the position also when Limit is 0, and below the first operation kept it is
+// [flow.CodeTrimmed], whatever the hash and also unchecked. Seq 0 with another hash than 0 is not in any
+// log.
+//
+// SaveSnapshot drops what is older than the stored snapshot without looking at its hash, and anything at
+// the zero position, where every room starts with nothing. At the stored snapshot's position it
+// replaces it. Below the first operation kept a position is not in the log. A snapshot does not trim,
+// the next append does.
+//
+// Everything about a deleted room is [flow.CodeRoomDeleted], Delete too, and that does not renew the
+// tombstone; a room that never was leaves one as well.
+//
+// Sessions. Put is a sign of life of its instance, as Touch is. A session without an instance is not
+// listed, and no instance's: Touch calls it lost.
 package conformance
