@@ -1,0 +1,50 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GOLANGCI_LINT_VERSION := v2.15.0
+# The version is part of the name: another version is another file, and is built when it is missing.
+GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+FUZZTIME ?= 30s
+BENCH ?= .
+BENCHTIME ?= 1s
+
+.PHONY: help run test lint bench fuzz cover docker tools
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ n = $$1; $$1 = ""; printf "  make %-8s%s\n", n, $$0 }'
+
+run: ## run the example on http://localhost:3000 (PORT and the rest: .env.example)
+	@go run ./example
+
+test: tools ## install what the tests need, then run all of them with the race detector
+	go vet ./...
+	go test -race -shuffle=on -timeout 10m ./...
+
+lint: $(GOLANGCI_LINT) ## check the house rules
+	$(GOLANGCI_LINT) config verify
+	$(GOLANGCI_LINT) run ./...
+	.ci/names
+
+bench: tools ## run the benchmarks: BENCH=<pattern> BENCHTIME=<time or 100x>
+	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem -timeout 30m ./...
+
+fuzz: tools ## run each fuzz target for FUZZTIME (30s)
+	.ci/fuzz $(FUZZTIME)
+
+cover: tools ## run the tests for coverage over all packages: artifacts/cover.html
+	mkdir -p artifacts
+	go test -timeout 10m -coverpkg=./... -coverprofile=artifacts/cover.out ./...
+	go tool cover -html=artifacts/cover.out -o artifacts/cover.html
+	go tool cover -func=artifacts/cover.out | tail -n 1
+
+docker: ## build the container image of the example
+	docker build -t flow .
+
+tools:
+	@.ci/tools
+
+$(GOLANGCI_LINT):
+	GOBIN='$(CURDIR)/bin' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv bin/golangci-lint $@
