@@ -1,0 +1,11 @@
+// Package memx adapts process memory to flow's three interfaces: [Log], [Bus] and [SessionStore].
+//
+// It serves one instance, with nothing installed. It gives the answers that package redisx gives to the
+// same calls, and loses everything with the process. It is never away: no call returns
+// [flow.CodeUnavailable], no call waits for anything, so contexts are not looked at.
+//
+// Rooms share no lock but the one of a map lookup. Nothing runs in the background: what has expired is
+// invisible at once, and its memory is freed a little at a time by the calls that follow. A goroutine
+// lives only while a subscription has something to deliver; the stop function of the subscription
+// waits for it. So nothing here needs to be closed.
+package memx

@@ -1,0 +1,26 @@
+package memx_test
+
+import (
+	"testing"
+
+	"github.com/fiberflow/flow"
+	"github.com/fiberflow/flow/internal/conformance"
+	"github.com/fiberflow/flow/memx"
+)
+
+func openLog(t *testing.T, s conformance.LogSettings) (one, other flow.Log) {
+	t.Helper()
+	l := memx.NewLog(memx.LogConfig(s))
+	return l, l
+}
+
+// The log in memory keeps the contract of flow.Log.
+func TestLog(t *testing.T) { conformance.Log(t, openLog) }
+
+// Two logs in memory answer alike: nothing in an answer depends on chance.
+func TestLog_Differential(t *testing.T) {
+	conformance.DifferentialLog(t, func(t *testing.T, s conformance.LogSettings) (a, b flow.Log) {
+		t.Helper()
+		return memx.NewLog(memx.LogConfig(s)), memx.NewLog(memx.LogConfig(s))
+	})
+}

@@ -1,0 +1,92 @@
+package memx
+
+import (
+	"hash/maphash"
+	"time"
+)
+
+// acquire returns the room, locked and without what has expired, and the time; release gives it
+// back. A room that is not there is made.
+func (l *Log) acquire(id string) (*room, time.Duration) {
+	for {
+		if r, now := l.acquireExisting(id); r != nil {
+			return r, now
+		}
+		l.insert(id)
+	}
+}
+
+// acquireExisting is acquire, but returns nil when there is no room.
+func (l *Log) acquireExisting(id string) (*room, time.Duration) {
+	now := time.Since(l.start)
+	l.sweep(now)
+	s := l.shard(id)
+	for {
+		s.mu.RLock()
+		r := s.rooms[id]
+		s.mu.RUnlock()
+		if r == nil {
+			return nil, now
+		}
+		r.mu.Lock()
+		if !r.gone {
+			r.expireLocked(now)
+			return r, now
+		}
+		r.mu.Unlock() // forgotten since it was looked up
+	}
+}
+
+// release unlocks a room, and forgets it when there is nothing left in it.
+func (l *Log) release(r *room) {
+	defer r.mu.Unlock()
+	ends := r.endsLocked()
+	if ends == 0 && len(r.followers) == 0 {
+		l.forgetLocked(r)
+		return
+	}
+	if ends != 0 && (r.wakes == 0 || ends < r.wakes) {
+		r.wakes = ends
+		l.due.set(r, ends)
+	}
+}
+
+func (l *Log) forgetLocked(r *room) {
+	r.gone = true
+	s := l.shard(r.id)
+	s.mu.Lock()
+	delete(s.rooms, r.id)
+	s.mu.Unlock()
+	l.due.remove(r)
+}
+
+// sweep frees the memory of what has expired, a few rooms a call.
+func (l *Log) sweep(now time.Duration) {
+	for range sweepAtOnce {
+		r := l.due.pop(now)
+		if r == nil {
+			return
+		}
+		r.mu.Lock()
+		if r.gone {
+			r.mu.Unlock()
+			continue
+		}
+		r.wakes = 0
+		r.expireLocked(now)
+		l.release(r)
+	}
+}
+
+func (l *Log) insert(id string) {
+	s := l.shard(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rooms[id] == nil {
+		s.rooms[id] = &room{id: id}
+	}
+}
+
+func (l *Log) shard(id string) *shard {
+	return &l.shards[maphash.String(l.seed, id)%shardCount]
+}

@@ -1,0 +1,44 @@
+package memx
+
+import (
+	"slices"
+	"strings"
+)
+
+// index is the sessions of one room or one user, in the order of their ids.
+type index []*stored
+
+// indexes has an index for each room or user that has sessions.
+type indexes map[string]index
+
+func (x indexes) add(key string, e *stored) {
+	at, _ := x[key].find(e.ID)
+	x[key] = slices.Insert(x[key], at, e)
+}
+
+func (x indexes) remove(key string, e *stored) {
+	at, ok := x[key].find(e.ID)
+	if !ok {
+		return
+	}
+	if len(x[key]) == 1 {
+		delete(x, key)
+		return
+	}
+	x[key] = slices.Delete(x[key], at, at+1)
+}
+
+// after returns those behind an id.
+func (x index) after(id string) index {
+	at, ok := x.find(id)
+	if ok {
+		at++
+	}
+	return x[at:]
+}
+
+func (x index) find(id string) (at int, ok bool) {
+	return slices.BinarySearchFunc(x, id, func(e *stored, id string) int {
+		return strings.Compare(e.ID, id)
+	})
+}
