@@ -1,7 +1,7 @@
 # The example as a static binary in an otherwise empty image.
 #   docker build -t flow . && docker run --env-file .env -p 3000:3000 flow
 
-FROM golang:1.26-bookworm AS build
+FROM golang:1.26 AS build
 # Behind a proxy of your own: --build-arg GOPROXY=…
 ARG GOPROXY=https://proxy.golang.org,direct
 WORKDIR /src
