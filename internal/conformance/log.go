@@ -19,42 +19,58 @@ type LogSettings struct {
 // OpenLog returns two handles on one fresh and empty storage.
 type OpenLog func(t *testing.T, s LogSettings) (one, other flow.Log)
 
-// logCase is one sentence of a contract.
-type logCase struct {
-	name string
-	run  func(t *testing.T, open OpenLog)
-}
-
 // Log runs the suite of [flow.Log].
 func Log(t *testing.T, open OpenLog) {
 	t.Helper()
-	groups := map[string][]logCase{
-		"Health": healthCases(),
-	}
-	for name, cases := range groups {
-		t.Run(name, func(t *testing.T) {
-			for _, c := range cases {
-				t.Run(c.name, func(t *testing.T) { c.run(t, open) })
+	for _, group := range logGroups() {
+		t.Run(group.name, func(t *testing.T) {
+			for _, c := range group.cases {
+				t.Run(c.name, func(t *testing.T) {
+					one, other := open(t, c.settings)
+					c.run(&logTest{T: t, one: one, other: other, settings: c.settings})
+				})
 			}
 		})
 	}
 }
 
-// healthCases: what a backend says about itself.
-func healthCases() []logCase {
-	return []logCase{{"serving", testLogHealth}}
+type logGroup struct {
+	name  string
+	cases []logCase
+}
+
+// logCase is one sentence of the contract, told at the function that checks it.
+type logCase struct {
+	name     string
+	settings LogSettings
+	run      func(t *logTest)
+}
+
+func logGroups() []logGroup {
+	return []logGroup{
+		{"Append", appendCases()},
+		{"Data", dataCases()},
+		{"Fence", fenceCases()},
+		{"Key", keyCases()},
+		{"Read", readCases()},
+		{"Trim", trimCases()},
+		{"Forget", forgetCases()},
+		{"Snapshot", snapshotCases()},
+		{"Delete", deleteCases()},
+		{"Expiry", expiryCases()},
+		{"Follow", followCases()},
+		{"Writers", writerCases()},
+		{"Health", []logCase{{name: "serving", run: testLogHealth}}},
+	}
 }
 
 // A backend that serves says so, with its name and a recent proof.
-func testLogHealth(t *testing.T, open OpenLog) {
-	one, _ := open(t, LogSettings{})
-	if _, err := one.Append(t.Context(), "room", flow.Batch{}); err != nil {
-		t.Fatalf("Append of nothing: %v", err)
-	}
-	wantServing(t, one.Health())
+func testLogHealth(t *logTest) {
+	t.confirm(op("a", 1))
+	wantServing(t, t.one.Health())
 }
 
-func wantServing(t *testing.T, h flow.Health) {
+func wantServing(t testing.TB, h flow.Health) {
 	t.Helper()
 	if h.Backend == "" || h.State != flow.Live || h.Since.IsZero() {
 		t.Errorf("Health = %+v, want a named backend that is live since some time", h)

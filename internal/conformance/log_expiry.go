@@ -1,0 +1,63 @@
+package conformance
+
+import (
+	"time"
+
+	"github.com/fiberflow/flow"
+)
+
+func expiryCases() []logCase {
+	return []logCase{
+		{name: "idle", settings: LogSettings{OperationTTL: 100 * time.Millisecond}, run: testExpiryIdle},
+		{name: "renewed", settings: LogSettings{OperationTTL: time.Second}, run: testExpiryRenewed},
+	}
+}
+
+// The log of an idle room vanishes after its TTL, with the snapshot and what it knew of sessions;
+// reading does not keep it. An instance that knew it is told ErrNoLog.
+func testExpiryIdle(t *logTest) {
+	sent := t.confirm(ops("a", 1, 5)...)
+	s := flow.Snapshot{Position: sent[2].Position(), Data: []byte(`{}`)}
+	if err := t.one.SaveSnapshot(t.Context(), room, s); err != nil {
+		wantCode(t, err, flow.CodeDiverged) // a slow machine: the log is gone already
+	}
+	eventually(t, "the log vanishes", func() bool {
+		page, err := t.other.Read(t.Context(), room, flow.Query{Session: "a"})
+		return err == nil && page.Head == flow.Position{} && page.Last == 0 && page.Snapshot == flow.Position{}
+	})
+	_, err := t.one.Snapshot(t.Context(), room)
+	wantCode(t, err, flow.CodeNotFound)
+	wantError(t, t.try(sent[4].Position(), false), flow.ErrNoLog)
+	want(t, "seq of the first of a new log", t.confirm(op("a", 1))[0].Seq, 1)
+}
+
+// An append that confirms something and a snapshot that is stored renew the TTL of everything; an
+// append of which all is refused, a probe and a read do not.
+func testExpiryRenewed(t *logTest) {
+	sent := t.confirm(ops("a", 1, 3)...)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("renewing: %v", err)
+		}
+	}
+	for _, name := range []string{"saved", "idle"} {
+		_, err := t.one.Append(t.Context(), name, flow.Batch{Operations: ops("a", 1, 3)})
+		must(err)
+	}
+	saved := flow.Snapshot{Position: sent[0].Position(), Data: []byte(`{}`)} // same operations, same hash
+	eventually(t, "the idle room vanishes", func() bool {
+		sent = append(sent, t.confirm(op("a", uint64(len(sent))+1))...)
+		must(t.one.SaveSnapshot(t.Context(), "saved", saved))
+		_, err := t.one.Append(t.Context(), "idle", flow.Batch{Operations: ops("a", 2, 2)})
+		must(err)
+		page, err := t.other.Read(t.Context(), "idle", flow.Query{})
+		must(err)
+		return page.Head == flow.Position{}
+	})
+	t.wantAll(sent)
+	want(t, "length of the room with a snapshot", len(readAll(t, t.one, "saved")), 3)
+	s, err := t.one.Snapshot(t.Context(), "saved")
+	must(err)
+	want(t, "its position", s.Position, saved.Position)
+}

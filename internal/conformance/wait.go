@@ -1,0 +1,46 @@
+package conformance
+
+import (
+	"testing"
+	"time"
+)
+
+const (
+	// patience is how long a case waits for what has to happen.
+	patience = 15 * time.Second
+	// beat is how often it looks.
+	beat = 5 * time.Millisecond
+)
+
+// eventually looks until ok, and ends the test when patience runs out.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited %v in vain: %s", patience, what)
+		case <-t.Context().Done():
+			t.Fatalf("test ended while waiting: %s", what)
+		}
+	}
+}
+
+// during calls f again and again for as long as d.
+func during(t testing.TB, d time.Duration, f func()) {
+	t.Helper()
+	end := time.After(d)
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for {
+		f()
+		select {
+		case <-tick.C:
+		case <-end:
+			return
+		}
+	}
+}
