@@ -1,0 +1,162 @@
+package flow
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Config is what a [Hub] needs. The three backends are required, everything else has a default.
+type Config struct {
+	Sessions SessionStore // subsystem collaboration
+	Bus      Bus          // subsystem websockets
+	Log      Log          // subsystem ordering
+
+	// Instance names this process among its peers, 1 to 64 bytes. Default: random.
+	Instance string
+	// Logger receives what operators should know. Default: slog.Default().
+	Logger *slog.Logger
+	// Secrets returns the keys that sign resume tokens: the first signs, all verify. It is called
+	// often, from many goroutines. Default: one key, drawn at start.
+	Secrets func() [][]byte
+	// Limits bounds what one client may do. Zero fields take the default.
+	Limits Limits
+
+	Heartbeat     time.Duration // between pings to a socket; default 25s
+	Timeout       time.Duration // without a sign of life ends a socket; default 60s
+	AuthTimeout   time.Duration // for the first auth message; default 10s
+	Drain         time.Duration // bound of Close; default 15s
+	Grace         time.Duration // before a lost socket's session leaves the list; default 2s
+	PresenceTTL   time.Duration // before a silent instance's participants vanish; default 15s
+	SessionTTL    time.Duration // how long a session can be resumed; default 1h
+	PositionCheck time.Duration // between looks at the log of open rooms; default 5s
+
+	// Anonymous lets sockets and requests without credentials in, as a user of their own.
+	Anonymous bool
+	// AllowedOrigins are scheme://host[:port] entries, "*." before the host for sub-domains.
+	// Default: the same host only.
+	AllowedOrigins []string
+	// AdminToken, as a bearer token, acts as the user "admin" and owner of every room. Default: none.
+	AdminToken string
+
+	// Authenticate looks at the application's own credentials. It returns nil and no error when there
+	// are none, and the next source decides; an error refuses the client with 401.
+	Authenticate func(ctx context.Context, r Request) (*User, error)
+	// VerifyToken checks a bearer token. Default: no token is ever good.
+	VerifyToken func(ctx context.Context, token string) (User, error)
+	// Admin says whether a request may use the admin routes. Default: only AdminToken may.
+	Admin func(ctx context.Context, r Request) (bool, error)
+	// Authorize says what a user may do in a room. It is called at join, at auth and on every REST
+	// request. Default: everybody is Editor everywhere.
+	Authorize func(ctx context.Context, user User, room string) (Access, error)
+	// OnOperation is asked before an operation goes to the log. An error refuses it: [CodeRejected]
+	// with the message of an *Error, or with a neutral one. op has no Seq and Hash yet.
+	OnOperation func(ctx context.Context, room string, user User, op Operation) error
+	// OnJoin is told of a participant of this instance right after it joined, OnLeave when it is gone.
+	// They run on the goroutine that caused it and should return soon.
+	OnJoin  func(room string, p Participant)
+	OnLeave func(room string, p Participant, reason LeaveReason)
+	// OnClosed is called once, at the very end of Close: for backends that live as long as the hub.
+	OnClosed func()
+}
+
+// Limits bounds what one client may do. They are told to every client in welcome.
+type Limits struct {
+	MessageBytes      int `json:"messageBytes"`      // one message; default 65536
+	PresenceBytes     int `json:"presenceBytes"`     // a session's merged presence; default 4096
+	OpsPerSecond      int `json:"opsPerSecond"`      // of a session, burst twice that; default 50
+	EventsPerSecond   int `json:"eventsPerSecond"`   // of a session, burst twice that; default 50
+	PresencePerSecond int `json:"presencePerSecond"` // of a session, burst twice that; default 60
+	Rooms             int `json:"rooms"`             // joined by one socket; default 32
+	Participants      int `json:"participants"`      // of one room; default 1000
+	Pending           int `json:"pending"`           // unconfirmed operations of a session; default 256
+}
+
+// withDefaults returns c with every unset field filled in.
+func (c Config) withDefaults() Config {
+	if c.Instance == "" {
+		c.Instance = newID()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Secrets == nil {
+		drawn := [][]byte{[]byte(rand.Text())}
+		c.Secrets = func() [][]byte { return drawn }
+	}
+	if c.Authorize == nil {
+		c.Authorize = func(context.Context, User, string) (Access, error) { return Editor, nil }
+	}
+	c.Limits = c.Limits.withDefaults()
+	c.Heartbeat = or(c.Heartbeat, 25*time.Second)
+	c.Timeout = or(c.Timeout, 60*time.Second)
+	c.AuthTimeout = or(c.AuthTimeout, 10*time.Second)
+	c.Drain = or(c.Drain, 15*time.Second)
+	c.Grace = or(c.Grace, 2*time.Second)
+	c.PresenceTTL = or(c.PresenceTTL, 15*time.Second)
+	c.SessionTTL = or(c.SessionTTL, time.Hour)
+	c.PositionCheck = or(c.PositionCheck, 5*time.Second)
+	return c
+}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		MessageBytes:      or(l.MessageBytes, 65536),
+		PresenceBytes:     or(l.PresenceBytes, 4096),
+		OpsPerSecond:      or(l.OpsPerSecond, 50),
+		EventsPerSecond:   or(l.EventsPerSecond, 50),
+		PresencePerSecond: or(l.PresencePerSecond, 60),
+		Rooms:             or(l.Rooms, 32),
+		Participants:      or(l.Participants, 1000),
+		Pending:           or(l.Pending, 256),
+	}
+}
+
+// validate names the first field that cannot work.
+func (c Config) validate() error {
+	if c.Sessions == nil || c.Bus == nil || c.Log == nil {
+		return errors.New("flow: Config.Sessions, Config.Bus and Config.Log are required")
+	}
+	if len(c.Instance) > 64 {
+		return fmt.Errorf("flow: Config.Instance has %d bytes, at most 64 are allowed", len(c.Instance))
+	}
+	for name, d := range map[string]time.Duration{
+		"Heartbeat": c.Heartbeat, "Timeout": c.Timeout, "AuthTimeout": c.AuthTimeout, "Drain": c.Drain,
+		"Grace": c.Grace, "PresenceTTL": c.PresenceTTL, "SessionTTL": c.SessionTTL, "PositionCheck": c.PositionCheck,
+	} {
+		if d < 0 {
+			return fmt.Errorf("flow: Config.%s is %v, expected a positive duration", name, d)
+		}
+	}
+	for _, o := range c.AllowedOrigins {
+		if _, err := parseOrigin(o); err != nil {
+			return fmt.Errorf("flow: Config.AllowedOrigins: %w", err)
+		}
+	}
+	return c.Limits.validate()
+}
+
+func (l Limits) validate() error {
+	for name, v := range map[string]int{
+		"MessageBytes": l.MessageBytes, "PresenceBytes": l.PresenceBytes, "OpsPerSecond": l.OpsPerSecond,
+		"EventsPerSecond": l.EventsPerSecond, "PresencePerSecond": l.PresencePerSecond, "Rooms": l.Rooms,
+		"Participants": l.Participants, "Pending": l.Pending,
+	} {
+		if v < 1 {
+			return fmt.Errorf("flow: Config.Limits.%s is %d, expected at least 1", name, v)
+		}
+	}
+	return nil
+}
+
+// or returns v, or the default when v is zero.
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}

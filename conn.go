@@ -1,0 +1,332 @@
+package flow
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// The bounds of what may wait for a client that does not read.
+const (
+	sendBudget = 256 << 10      // above it operations stay in the log and presence is left out
+	sendLimit  = 4 * sendBudget // above it even answers do not fit: the client is closed as slow
+)
+
+// Conn is one client's connection, a socket or a stream. The transport calls Receive from one
+// goroutine and Done at the end; the other methods may be called from anywhere.
+type Conn struct {
+	hub    *Hub
+	t      Transport
+	id     string
+	stream bool // a reader of one room that is no participant
+
+	other bucket // messages without a limit of their own; the reader's
+	over  excess // the reader's
+
+	writers sync.WaitGroup // at most one writer at a time
+
+	mu       sync.Mutex // guards what follows; taken after a room's lock, never before
+	user     *User      // changed by the reader only
+	members  []*member
+	queue    []*Frame
+	spare    []*Frame // the writer's last slice, for reuse
+	bytes    int      // of queue
+	lagging  []*member
+	writing  bool // a writer runs
+	wake     bool // the transport asked for a Write
+	ending   bool // bye is queued; nothing more is taken
+	closed   bool // Transport.Close was called
+	ended    bool // the transport is gone
+	why      Bye
+	deadline *time.Timer // of the first auth, then of the token
+}
+
+// Connect takes a client's connection and sends it welcome. user is nil while nobody knows who it is:
+// then an auth message must come within Config.AuthTimeout. [CodeUnavailable] while the hub is
+// shutting down.
+func (h *Hub) Connect(t Transport, user *User) (*Conn, error) {
+	c := &Conn{hub: h, t: t, id: newID(), user: user}
+	if err := h.addConn(c); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	if user == nil {
+		c.deadline = time.AfterFunc(h.cfg.AuthTimeout, func() { c.Close(ByeUnauthenticated) })
+	} else {
+		c.watchExpiryLocked()
+	}
+	c.mu.Unlock()
+	c.send(c.welcome())
+	return c, nil
+}
+
+// welcome encodes the first message of a socket.
+func (c *Conn) welcome() *Frame {
+	h := c.hub
+	buf := appendField(frameOf("welcome"), "protocol", Protocol)
+	buf = appendField(buf, "connection", c.id)
+	buf = appendField(buf, "instance", h.cfg.Instance)
+	if c.user == nil {
+		buf = appendRaw(buf, "user", []byte("null"))
+	} else {
+		buf = appendField(buf, "user", c.user.ID)
+		buf = appendExpires(buf, *c.user)
+	}
+	buf = appendField(buf, "state", string(h.State()))
+	buf = appendRaw(buf, "limits", h.limits)
+	return seal("welcome", appendNumber(buf, "heartbeat", h.cfg.Heartbeat.Milliseconds()))
+}
+
+func appendExpires(buf []byte, u User) []byte {
+	if u.Expires.IsZero() {
+		return buf
+	}
+	return appendNumber(buf, "expires", u.Expires.UnixMilli())
+}
+
+// watchExpiryLocked ends the connection when its user's authentication ends.
+func (c *Conn) watchExpiryLocked() {
+	if c.deadline != nil {
+		c.deadline.Stop()
+		c.deadline = nil
+	}
+	if c.user != nil && !c.user.Expires.IsZero() && !c.ended {
+		c.deadline = time.AfterFunc(time.Until(c.user.Expires), func() { c.Close(ByeTokenExpired) })
+	}
+}
+
+// Wake makes the hub call Transport.Write soon, if need be without frames: for what the transport
+// itself wants to send.
+func (c *Conn) Wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wake = true
+	c.startLocked()
+}
+
+// Close sends bye behind what is queued, and ends the connection. It does not block; only the first
+// call counts.
+func (c *Conn) Close(why Bye) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeLocked(why)
+}
+
+func (c *Conn) closeLocked(why Bye) {
+	if c.ending || c.ended {
+		return
+	}
+	c.ending, c.why = true, why
+	c.queue = append(c.queue, byeFrame(why, c.hub.reconnectDelay(why)))
+	c.startLocked()
+}
+
+// reconnectDelay spreads the return of many clients over time.
+func (h *Hub) reconnectDelay(why Bye) time.Duration {
+	switch why {
+	case ByeShutdown:
+		spread := min(5*time.Second, 200*time.Millisecond+time.Duration(h.stats.connections.Load())*2*time.Millisecond)
+		return rand.N(spread) //nolint:gosec // spreads load, protects nothing
+	case ByeRateLimited, ByeOverloaded:
+		return 2*time.Second + rand.N(3*time.Second) //nolint:gosec // see above
+	default:
+		return 0
+	}
+}
+
+// cut ends a connection whose client does not take its bye.
+func (c *Conn) cut() {
+	c.mu.Lock()
+	again := c.closed
+	c.closed, c.ended = true, true
+	why := c.why
+	c.mu.Unlock()
+	if !again {
+		c.t.Close(why.CloseCode())
+	}
+}
+
+// Done tells that the transport has ended. Its sessions leave their rooms after the grace. It returns
+// after the last use of the Transport.
+func (c *Conn) Done() {
+	c.mu.Lock()
+	c.ended = true
+	c.queue, c.spare, c.lagging, c.bytes = nil, nil, nil, 0
+	if c.deadline != nil {
+		c.deadline.Stop()
+	}
+	members := c.members
+	c.members = nil
+	c.mu.Unlock()
+	for _, m := range members {
+		m.lose(c)
+	}
+	c.writers.Wait()
+	c.hub.removeConn(c)
+}
+
+// send queues an answer or a notice. A client that lets too many of them wait is closed as slow.
+func (c *Conn) send(f *Frame) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending || c.ended {
+		return
+	}
+	if c.bytes > sendLimit {
+		c.closeLocked(ByeSlow)
+		return
+	}
+	c.pushLocked(f)
+}
+
+// offer queues a frame that may be left out: false means that the client is behind.
+func (c *Conn) offer(f *Frame) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending || c.ended {
+		return true
+	}
+	if c.bytes > sendBudget {
+		return false
+	}
+	c.pushLocked(f)
+	return true
+}
+
+func (c *Conn) pushLocked(f *Frame) {
+	c.queue = append(c.queue, f)
+	c.bytes += len(f.JSON)
+	c.startLocked()
+}
+
+// lag asks the writer to feed a member that is behind, as soon as the queue is empty.
+func (c *Conn) lag(m *member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || c.ending {
+		return
+	}
+	for _, known := range c.lagging {
+		if known == m {
+			return
+		}
+	}
+	c.lagging = append(c.lagging, m)
+	c.startLocked()
+}
+
+// startLocked starts the writer, unless it runs. A writer ends when nothing is left, so that an idle
+// connection costs no goroutine beyond its reader.
+func (c *Conn) startLocked() {
+	if c.writing || c.ended {
+		return
+	}
+	c.writing = true
+	c.writers.Go(c.write)
+}
+
+// write hands the transport what is queued until nothing is left.
+func (c *Conn) write() {
+	for {
+		work := c.next()
+		switch {
+		case work.frames != nil || work.wake:
+			if err := c.t.Write(work.frames); err != nil {
+				c.fail()
+				return
+			}
+			c.hub.stats.delivered.Add(int64(len(work.frames)))
+		case work.lagging != nil:
+			for _, m := range work.lagging {
+				m.catchUp(c)
+			}
+		case work.close:
+			c.t.Close(c.why.CloseCode())
+			return
+		default:
+			return
+		}
+	}
+}
+
+// work is the writer's next step; the zero value ends it.
+type work struct {
+	frames  []*Frame
+	wake    bool
+	lagging []*member
+	close   bool
+}
+
+func (c *Conn) next() (w work) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+		c.writing = false
+	case len(c.queue) > 0 || c.wake:
+		clear(c.spare)
+		w.frames, w.wake = c.queue, c.wake
+		c.queue, c.spare = c.spare[:0], c.queue
+		c.bytes, c.wake = 0, false
+	case c.ending:
+		c.writing, w.close = false, !c.closed
+		c.closed = true
+	case len(c.lagging) > 0:
+		w.lagging, c.lagging = c.lagging, nil
+	default:
+		c.writing, c.queue, c.spare = false, nil, nil
+	}
+	return w
+}
+
+// fail ends a connection that cannot be written to.
+func (c *Conn) fail() {
+	c.mu.Lock()
+	again := c.closed
+	c.closed, c.ended, c.writing = true, true, false
+	c.mu.Unlock()
+	if !again {
+		c.t.Close(ByeSlow.CloseCode())
+	}
+}
+
+// member returns the connection's membership of a room.
+func (c *Conn) member(room string) *member {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.members {
+		if m.room.id == room {
+			return m
+		}
+	}
+	return nil
+}
+
+// addMember notes a membership; false when the connection has ended meanwhile.
+func (c *Conn) addMember(m *member) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || c.ending {
+		return false
+	}
+	for _, known := range c.members {
+		if known == m {
+			return true
+		}
+	}
+	c.members = append(c.members, m)
+	return true
+}
+
+// dropMember forgets a membership and returns how many are left.
+func (c *Conn) dropMember(m *member) (left int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, known := range c.members {
+		if known == m {
+			c.members = append(c.members[:i:i], c.members[i+1:]...)
+			break
+		}
+	}
+	return len(c.members)
+}

@@ -1,0 +1,209 @@
+package flow
+
+import (
+	"context"
+	"time"
+)
+
+// otherPerSecond bounds the messages of a socket that have no limit of their own.
+const otherPerSecond = 100
+
+// requests returns what each type of message of a client does. Each runs on the reader's goroutine.
+func requests() map[string]func(*Conn, *message) {
+	return map[string]func(*Conn, *message){
+		"auth":     (*Conn).auth,
+		"join":     (*Conn).join,
+		"leave":    (*Conn).leave,
+		"op":       (*Conn).op,
+		"presence": (*Conn).presence,
+		"event":    (*Conn).event,
+		"snapshot": (*Conn).snapshot,
+		"ping":     (*Conn).ping,
+	}
+}
+
+// Receive handles one text of the client: a message, or an array of them. The bytes are not kept.
+func (c *Conn) Receive(text []byte) {
+	err := decodeText(text, c.handle)
+	if err != nil && c.allow("", "") {
+		c.send(errorFrame("", "", err))
+	}
+}
+
+func (c *Conn) handle(m *message) {
+	if c.gone() {
+		return
+	}
+	metered := m.kind == "op" || m.kind == "presence" || m.kind == "event" // by their session
+	if (!metered || m.err != nil || c.member(m.room) == nil) && !c.allow(m.id, m.room) {
+		return
+	}
+	serve, known := c.hub.requests[m.kind]
+	switch {
+	case c.user == nil && m.kind != "auth" && m.kind != "ping":
+		c.refuse(m, Errorf(CodeUnauthenticated, "send auth first"))
+	case m.kind == "op" && m.n > 0:
+		c.op(m) // also with an error: its answer is a nack
+	case m.err != nil:
+		c.refuse(m, m.err)
+	case !known:
+		c.refuse(m, Errorf(CodeUnknownType, "this type of message is not known"))
+	default:
+		serve(c, m)
+	}
+}
+
+// gone reports whether the connection takes no more messages.
+func (c *Conn) gone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ending || c.ended
+}
+
+// allow takes a token of the bucket for messages without a limit of their own.
+func (c *Conn) allow(id, room string) bool {
+	wait := c.other.take(time.Now(), otherPerSecond)
+	if wait == 0 {
+		return true
+	}
+	c.limited(wait, func(err error) { c.send(errorFrame(id, room, err)) })
+	return false
+}
+
+// limited tells the client that it is over a limit, and ends the socket that stays there.
+func (c *Conn) limited(wait time.Duration, tell func(error)) {
+	if c.over.refused(time.Now()) {
+		c.Close(ByeRateLimited)
+		return
+	}
+	tell(&Error{Code: CodeRateLimited, Message: "too many messages, slow down", RetryAfter: wait})
+}
+
+// refuse answers a message that cannot be done.
+func (c *Conn) refuse(m *message, err error) {
+	id := m.id
+	if m.kind == "op" {
+		id = ""
+	}
+	if ErrorCode(err) == CodeInternal {
+		c.hub.log.Error("request failed", "type", m.kind, "room", m.room, "error", err)
+	}
+	c.send(errorFrame(id, m.room, err))
+}
+
+// done answers a request that wanted an answer.
+func (c *Conn) done(m *message) {
+	if m.id != "" {
+		c.send(okFrame(m.id, m.room))
+	}
+}
+
+// needID reports whether a request that must carry an id does, and refuses it if not.
+func (c *Conn) needID(m *message) bool {
+	if m.id == "" {
+		c.refuse(m, Errorf(CodeInvalidMessage, m.kind+" needs an id"))
+	}
+	return m.id != ""
+}
+
+// inRoom returns the membership that a message speaks of, or refuses it.
+func (c *Conn) inRoom(m *message, least Access) *member {
+	if !ValidRoom(m.room) {
+		c.refuse(m, errInvalidRoom())
+		return nil
+	}
+	mem := c.member(m.room)
+	if mem == nil {
+		c.refuse(m, Errorf(CodeNotJoined, "join the room first"))
+		return nil
+	}
+	if mem.access() < least {
+		c.refuse(m, errForbidden())
+		return nil
+	}
+	return mem
+}
+
+func (c *Conn) ping(m *message) {
+	c.send(seal("pong", appendOptional(frameOf("pong"), "id", m.id)))
+}
+
+// auth tells or renews who the client is.
+func (c *Conn) auth(m *message) {
+	if !c.needID(m) {
+		return
+	}
+	ctx := context.Background()
+	user, err := c.hub.verifyToken(ctx, m.token)
+	if err != nil {
+		c.refuse(m, err)
+		return
+	}
+	if c.user != nil && (c.user.Anonymous || c.user.ID != user.ID) {
+		c.refuse(m, errForbidden())
+		return
+	}
+	first := c.user == nil
+	c.mu.Lock()
+	c.user = &user
+	c.watchExpiryLocked()
+	c.mu.Unlock()
+	if first {
+		c.hub.indexUser(c, user.ID)
+	}
+	buf := appendField(frameOf("ok"), "id", m.id)
+	buf = appendField(buf, "user", user.ID)
+	c.send(seal("ok", appendExpires(buf, user)))
+	c.reauthorize(ctx)
+}
+
+// reauthorize asks again what the user may do in the rooms that are joined.
+func (c *Conn) reauthorize(ctx context.Context) {
+	c.mu.Lock()
+	members := append([]*member(nil), c.members...)
+	c.mu.Unlock()
+	for _, m := range members {
+		access, err := c.hub.access(ctx, *c.user, m.room.id)
+		if err != nil {
+			continue // the right stands as it was; the application could not be asked
+		}
+		m.setAccess(access)
+		if access < Viewer {
+			m.end(LeaveForbidden)
+		}
+	}
+}
+
+func (c *Conn) leave(m *message) {
+	if !c.needID(m) {
+		return
+	}
+	mem := c.inRoom(m, None)
+	if mem == nil {
+		return
+	}
+	mem.leave(c)
+	c.done(m)
+}
+
+func (c *Conn) snapshot(m *message) {
+	if !c.needID(m) {
+		return
+	}
+	mem := c.inRoom(m, Editor)
+	if mem == nil {
+		return
+	}
+	position, err := ParsePosition(m.position)
+	if err == nil && m.data == nil {
+		err = Errorf(CodeInvalidMessage, "data is missing")
+	}
+	if err == nil {
+		err = c.hub.SaveSnapshot(context.Background(), m.room, Snapshot{Position: position, Data: m.data})
+	}
+	if err != nil {
+		c.refuse(m, err)
+		return
+	}
+	c.done(m)
+}

@@ -1,0 +1,148 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Event is a named ephemeral message to a room, a session or a user: at most once, never stored.
+type Event struct {
+	Name string          `json:"name"`           // 1 to 128 bytes
+	Data json.RawMessage `json:"data,omitempty"` // one JSON text; missing is delivered as null
+	To   *Target         `json:"to,omitempty"`   // nil: everybody in the room
+}
+
+// Target selects receivers of an event: exactly one field is set.
+type Target struct {
+	Session string `json:"session,omitempty"`
+	User    string `json:"user,omitempty"`
+}
+
+// checked returns the event ready to send, or what is wrong with it.
+func (e Event) checked() (Event, error) {
+	if len(e.Name) < 1 || len(e.Name) > 128 {
+		return e, Errorf(CodeInvalidMessage, "name must have 1 to 128 bytes")
+	}
+	if e.To != nil && (e.To.Session == "") == (e.To.User == "") {
+		return e, Errorf(CodeInvalidMessage, "to must have exactly one of session and user")
+	}
+	if e.To == nil {
+		e.To = &Target{}
+	}
+	if e.Data == nil {
+		return e, nil
+	}
+	if !validJSON(e.Data) {
+		return e, Errorf(CodeInvalidMessage, "data must be one JSON text")
+	}
+	e.Data = compactJSON(e.Data)
+	return e, nil
+}
+
+// event passes an event of a client on.
+func (c *Conn) event(m *message) {
+	mem := c.inRoom(m, None)
+	if mem == nil {
+		return
+	}
+	if wait := mem.takeEvent(time.Now()); wait > 0 {
+		c.limited(wait, func(err error) { c.refuse(m, err) })
+		return
+	}
+	if mem.access() < Editor {
+		c.refuse(m, errForbidden())
+		return
+	}
+	e, err := Event{Name: m.name, Data: m.data, To: m.to}.checked()
+	if err != nil {
+		c.refuse(m, err)
+		return
+	}
+	except := mem
+	if m.echo || e.To.Session == mem.session {
+		except = nil
+	}
+	mem.room.publish(e, mem.session, mem.user.ID, except)
+	c.done(m)
+}
+
+// takeEvent takes a token for one event and returns how long to wait when there is none.
+func (m *member) takeEvent(now time.Time) time.Duration {
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	return m.events.take(now, m.room.hub.cfg.Limits.EventsPerSecond)
+}
+
+// publish delivers an event here and on the other instances.
+func (r *room) publish(e Event, session, user string, except *member) {
+	r.hub.stats.events.Add(1)
+	r.hub.stats.encoded.Add(1)
+	f := eventFrame(r.id, e, session, user)
+	r.deliverEvent(f, e.To.Session, e.To.User, except)
+	r.peers.send(peerMessage{Kind: peerEvent, Session: e.To.Session, User: e.To.User, Frame: f.JSON})
+}
+
+// deliverEvent hands an event to those here that it is for. Who is behind misses it.
+func (r *room) deliverEvent(f *Frame, session, user string, except *member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.list {
+		if m == except || (session != "" && m.session != session) || (user != "" && (m.session == "" || m.user.ID != user)) {
+			continue
+		}
+		m.conn.offer(f)
+	}
+}
+
+// Publish sends an event from the server to a room, or to a session or a user in it, on all
+// instances. It returns before anybody has received it.
+func (h *Hub) Publish(_ context.Context, room string, e Event) error {
+	if !ValidRoom(room) {
+		return errInvalidRoom()
+	}
+	e, err := e.checked()
+	if err != nil {
+		return err
+	}
+	r, err := h.enter(room)
+	if err != nil {
+		return err
+	}
+	defer r.exit()
+	r.publish(e, "", "", nil)
+	return nil
+}
+
+// PublishUser sends an event from the server to one person, on every connection of theirs on all
+// instances. Event.To must be nil.
+func (h *Hub) PublishUser(_ context.Context, user string, e Event) error {
+	if e.To != nil {
+		return Errorf(CodeInvalidMessage, "an event to a user has no to")
+	}
+	if !(User{ID: user}).valid() {
+		return Errorf(CodeInvalidMessage, "a user id must have 1 to 255 bytes of UTF-8")
+	}
+	e, err := e.checked()
+	if err != nil {
+		return err
+	}
+	h.stats.events.Add(1)
+	f := eventFrame("", e, "", "")
+	h.deliverUser(f, user)
+	h.control.send(peerMessage{Kind: peerUser, User: user, Frame: f.JSON})
+	return nil
+}
+
+// deliverUser hands an event to the sockets of a user that are here.
+func (h *Hub) deliverUser(f *Frame, user string) {
+	h.mu.Lock()
+	conns := make([]*Conn, 0, len(h.users[user]))
+	for c := range h.users[user] {
+		conns = append(conns, c)
+	}
+	h.mu.Unlock()
+	for _, c := range conns {
+		c.offer(f)
+	}
+}

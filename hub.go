@@ -1,0 +1,181 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ContextKey is where middleware leaves the *Hub in the Fiber context's locals.
+const ContextKey = "flow.hub"
+
+// Hub runs the rooms of one instance. All its methods are safe for concurrent use.
+type Hub struct {
+	cfg      Config
+	log      *slog.Logger
+	limits   []byte // as welcome shows them
+	origins  []origin
+	requests map[string]func(*Conn, *message)
+	control  *outbox
+	stats    counters
+
+	ringBytes atomic.Int64
+
+	ctx     context.Context // ends when the hub is closed
+	cancel  context.CancelFunc
+	work    sync.WaitGroup // every goroutine that the hub starts, but for the writers of connections
+	stopBus func()
+	dirty   chan struct{} // wakes the keeper of sessions
+
+	mu       sync.Mutex // guards what follows; before a room's lock, never after
+	draining bool
+	closed   bool
+	rooms    map[string]*room
+	conns    map[*Conn]struct{}
+	users    map[string]map[*Conn]struct{}
+	empty    chan struct{} // closed when draining and the last connection is gone
+	rest     map[string]*bucket
+	unsaved  map[*member]struct{} // sessions that the store does not have as they are
+	ended    map[string]struct{}  // sessions that the store may still have, and must not
+	stalled  map[*member]*Conn    // members that wait for a log that is away
+	seen     map[string]time.Time // when other instances were last heard of
+	asked    map[string]chan struct{}
+	state    State
+	parts    [3]State
+	closing  chan struct{} // closed when Close is done
+}
+
+// New returns a running hub. It must be ended with Close.
+func New(cfg Config) (*Hub, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	limits, err := json.Marshal(cfg.Limits)
+	if err != nil {
+		return nil, fmt.Errorf("encode limits: %w", err)
+	}
+	h := &Hub{
+		cfg: cfg, log: cfg.Logger, limits: limits, requests: requests(), dirty: make(chan struct{}, 1),
+		rooms: map[string]*room{}, conns: map[*Conn]struct{}{}, users: map[string]map[*Conn]struct{}{},
+		empty: make(chan struct{}), rest: map[string]*bucket{}, unsaved: map[*member]struct{}{},
+		ended: map[string]struct{}{}, stalled: map[*member]*Conn{}, seen: map[string]time.Time{},
+		asked: map[string]chan struct{}{}, closing: make(chan struct{}),
+	}
+	for _, text := range cfg.AllowedOrigins {
+		o, err := parseOrigin(text)
+		if err != nil {
+			return nil, fmt.Errorf("flow: Config.AllowedOrigins: %w", err)
+		}
+		h.origins = append(h.origins, o)
+	}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.stats.started = time.Now()
+	h.control = newOutbox(h, controlTopic)
+	h.stopBus = cfg.Bus.Subscribe(controlTopic, h.heard)
+	h.work.Go(h.tick)         // until ctx ends
+	h.work.Go(h.keepSessions) // until ctx ends
+	return h, nil
+}
+
+// Instance returns the name of this process among its peers.
+func (h *Hub) Instance() string { return h.cfg.Instance }
+
+// Config returns the configuration in force, defaults filled in.
+func (h *Hub) Config() Config { return h.cfg }
+
+// Draining reports whether the hub is shutting down.
+func (h *Hub) Draining() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.draining
+}
+
+// spawn runs f on a goroutine that Close waits for; false once the hub is closed.
+func (h *Hub) spawn(f func()) bool {
+	select {
+	case <-h.ctx.Done():
+		return false
+	default:
+		h.work.Go(f)
+		return true
+	}
+}
+
+func (h *Hub) addConn(c *Conn) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.draining {
+		return errDraining()
+	}
+	h.conns[c] = struct{}{}
+	h.stats.connections.Add(1)
+	if c.user != nil && !c.stream {
+		h.indexLocked(c, c.user.ID)
+	}
+	return nil
+}
+
+func (h *Hub) removeConn(c *Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, ok := h.conns[c]; !ok {
+		return
+	}
+	delete(h.conns, c)
+	h.stats.connections.Add(-1)
+	if c.user != nil {
+		delete(h.users[c.user.ID], c)
+		if len(h.users[c.user.ID]) == 0 {
+			delete(h.users, c.user.ID)
+		}
+	}
+	if h.draining && len(h.conns) == 0 {
+		close(h.empty)
+	}
+}
+
+// indexUser notes whose socket it is.
+func (h *Hub) indexUser(c *Conn, user string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.indexLocked(c, user)
+}
+
+func (h *Hub) indexLocked(c *Conn, user string) {
+	if h.users[user] == nil {
+		h.users[user] = map[*Conn]struct{}{}
+	}
+	h.users[user][c] = struct{}{}
+}
+
+// endRoom ends every membership of a room that was deleted, and closes it.
+func (h *Hub) endRoom(r *room) {
+	h.mu.Lock()
+	if h.rooms[r.id] == r {
+		delete(h.rooms, r.id)
+		h.mu.Unlock()
+		r.shut()
+	} else {
+		h.mu.Unlock()
+	}
+	r.mu.Lock()
+	members := append([]*member(nil), r.list...)
+	for _, m := range r.members {
+		if m.conn == nil {
+			members = append(members, m)
+		}
+	}
+	r.mu.Unlock()
+	for _, m := range members {
+		m.end(LeaveDeleted)
+	}
+}
+
+func errDraining() *Error {
+	return &Error{Code: CodeUnavailable, Message: "the server is shutting down", RetryAfter: time.Second}
+}

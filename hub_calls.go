@@ -1,0 +1,289 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// askTimeout is how long another instance has to say that it did what it was asked for.
+const askTimeout = 500 * time.Millisecond
+
+// RoomInfo is what is known of a room.
+type RoomInfo struct {
+	Room         string `json:"room"`
+	Head         string `json:"head"`               // the position at the end of the log
+	Operations   uint64 `json:"operations"`         // kept in the log
+	Participants int    `json:"participants"`       // known to this instance
+	Durability   string `json:"durability"`         // "redis" or "memory"
+	Snapshot     string `json:"snapshot,omitempty"` // the position of the newest snapshot
+}
+
+// Operations returns a page of a room's log; see [Log.Read].
+func (h *Hub) Operations(ctx context.Context, room string, q Query) (Page, error) {
+	if !ValidRoom(room) {
+		return Page{}, errInvalidRoom()
+	}
+	return h.cfg.Log.Read(ctx, room, q)
+}
+
+// Snapshot returns a room's newest snapshot, [CodeNotFound] when it has none.
+func (h *Hub) Snapshot(ctx context.Context, room string) (Snapshot, error) {
+	if !ValidRoom(room) {
+		return Snapshot{}, errInvalidRoom()
+	}
+	return h.cfg.Log.Snapshot(ctx, room)
+}
+
+// SaveSnapshot stores a room's state at a position; see [Log.SaveSnapshot].
+func (h *Hub) SaveSnapshot(ctx context.Context, room string, s Snapshot) error {
+	if !ValidRoom(room) {
+		return errInvalidRoom()
+	}
+	if !validJSON(s.Data) {
+		return Errorf(CodeInvalidMessage, "data must be one JSON text")
+	}
+	s.Data = compactJSON(s.Data)
+	return h.cfg.Log.SaveSnapshot(ctx, room, s)
+}
+
+// Rooms returns the rooms that are open here or have sessions anywhere, sorted by id, after the given
+// id, at most limit.
+func (h *Hub) Rooms(ctx context.Context, after string, limit int) ([]RoomInfo, error) {
+	ids, err := h.cfg.Sessions.Rooms(ctx, after, limit)
+	if err != nil && ErrorCode(err) != CodeUnavailable {
+		return nil, err
+	}
+	for _, r := range h.openRooms() {
+		if r.id > after {
+			ids = append(ids, r.id)
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	ids = ids[:min(limit, len(ids))]
+	infos := make([]RoomInfo, 0, len(ids))
+	for _, id := range ids {
+		info, err := h.Room(ctx, id)
+		switch ErrorCode(err) {
+		case "":
+			infos = append(infos, info)
+		case CodeNotFound, CodeRoomDeleted:
+		default:
+			infos = append(infos, RoomInfo{Room: id, Durability: h.durability()})
+		}
+	}
+	return infos, nil
+}
+
+// Room returns what is known of a room, [CodeNotFound] when it was never used.
+func (h *Hub) Room(ctx context.Context, room string) (RoomInfo, error) {
+	page, err := h.Operations(ctx, room, Query{Unchecked: true})
+	if err != nil && ErrorCode(err) != CodeTrimmed {
+		return RoomInfo{}, err
+	}
+	all, err := h.Participants(ctx, room, "", h.cfg.Limits.Participants)
+	if err != nil {
+		return RoomInfo{}, err
+	}
+	if page.Head.Seq == 0 && len(all) == 0 && h.peek(room) == nil {
+		return RoomInfo{}, Errorf(CodeNotFound, "there is no such room")
+	}
+	info := RoomInfo{
+		Room: room, Head: page.Head.String(), Operations: page.Head.Seq - page.Base.Seq,
+		Participants: len(all), Durability: h.durability(),
+	}
+	if page.Snapshot.Seq > 0 {
+		info.Snapshot = page.Snapshot.String()
+	}
+	return info, nil
+}
+
+// DeleteRoom removes a room's log and snapshot everywhere. Its members get left deleted.
+func (h *Hub) DeleteRoom(ctx context.Context, room string) error {
+	if !ValidRoom(room) {
+		return errInvalidRoom()
+	}
+	if err := h.cfg.Log.Delete(ctx, room); err != nil {
+		return err
+	}
+	if r := h.peek(room); r != nil {
+		r.fed(Feed{Deleted: true})
+	}
+	return nil
+}
+
+// Participants returns who is in a room, sorted by session id, after the given one, at most limit. It
+// joins what this instance hears from the others with what the session store knows.
+func (h *Hub) Participants(ctx context.Context, room, after string, limit int) ([]Participant, error) {
+	if !ValidRoom(room) {
+		return nil, errInvalidRoom()
+	}
+	stored, err := h.cfg.Sessions.List(ctx, SessionQuery{Room: room, After: after, Limit: limit})
+	if err != nil && ErrorCode(err) != CodeUnavailable {
+		return nil, err
+	}
+	known := map[string]Participant{}
+	for _, s := range stored {
+		if s.Instance == h.cfg.Instance {
+			continue // the truth about those is here
+		}
+		state := parsePresence(s.Presence)
+		known[s.ID] = Participant{Session: s.ID, User: s.User.ID, Profile: s.User.Profile(), Presence: state.appendTo(nil), Joined: s.Joined}
+	}
+	if r := h.peek(room); r != nil {
+		r.mu.Lock()
+		for _, p := range r.participantsLocked() {
+			known[p.Session] = p
+		}
+		r.mu.Unlock()
+	}
+	all := make([]Participant, 0, len(known))
+	for _, p := range known {
+		if p.Session > after {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b Participant) int { return strings.Compare(a.Session, b.Session) })
+	return all[:min(limit, len(all))], nil
+}
+
+// UserSessions returns where a user is, sorted by session id, after the given one, at most limit.
+func (h *Hub) UserSessions(ctx context.Context, user, after string, limit int) ([]Session, error) {
+	stored, err := h.cfg.Sessions.List(ctx, SessionQuery{User: user, After: after, Limit: limit})
+	if err != nil && ErrorCode(err) != CodeUnavailable {
+		return nil, err
+	}
+	known := map[string]Session{}
+	for _, s := range stored {
+		if s.Instance != h.cfg.Instance {
+			known[s.ID] = s
+		}
+	}
+	for _, m := range h.membersOf(user) {
+		known[m.session] = m.snapshotRecord()
+	}
+	all := make([]Session, 0, len(known))
+	for _, s := range known {
+		if s.ID > after {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(a, b Session) int { return strings.Compare(a.ID, b.ID) })
+	return all[:min(limit, len(all))], nil
+}
+
+// membersOf returns the sessions of a user that are here.
+func (h *Hub) membersOf(user string) []*member {
+	var mine []*member
+	for _, r := range h.openRooms() {
+		r.mu.Lock()
+		for _, m := range r.members {
+			if m.user.ID == user {
+				mine = append(mine, m)
+			}
+		}
+		r.mu.Unlock()
+	}
+	return mine
+}
+
+// Kick ends a session, on whatever instance it is. [CodeNotFound] when nobody has it.
+func (h *Hub) Kick(ctx context.Context, room, session string) error {
+	if !ValidRoom(room) {
+		return errInvalidRoom()
+	}
+	if h.kickMember(room, session) {
+		return nil
+	}
+	s, err := h.cfg.Sessions.Get(ctx, session)
+	stored := err == nil && s.Room == room
+	there := h.ask(ctx, peerMessage{Kind: peerKick, Room: room, Session: session})
+	if stored { // also one without a socket, which waits to be resumed
+		return h.cfg.Sessions.Delete(ctx, session)
+	}
+	if there {
+		return nil
+	}
+	return Errorf(CodeNotFound, "there is no such session")
+}
+
+func (h *Hub) kickMember(room, session string) bool {
+	r := h.peek(room)
+	if r == nil {
+		return false
+	}
+	m := r.find(session)
+	if m == nil {
+		return false
+	}
+	m.end(LeaveKicked)
+	return true
+}
+
+// KickUser ends all sessions of a user, on all instances.
+func (h *Hub) KickUser(ctx context.Context, user string) error {
+	h.kickHere(user)
+	h.control.send(peerMessage{Kind: peerKickUser, User: user})
+	for {
+		left, err := h.cfg.Sessions.List(ctx, SessionQuery{User: user, Limit: 100})
+		if err != nil {
+			return err
+		}
+		for _, s := range left {
+			err = errors.Join(err, h.cfg.Sessions.Delete(ctx, s.ID))
+		}
+		if err != nil || len(left) < 100 {
+			return err
+		}
+	}
+}
+
+// kickHere ends the sessions of a user that are here.
+func (h *Hub) kickHere(user string) {
+	for _, m := range h.membersOf(user) {
+		m.end(LeaveKicked)
+	}
+}
+
+// ask sends a request to the other instances, and reports whether one of them has done it.
+func (h *Hub) ask(ctx context.Context, m peerMessage) bool {
+	m.Ask = newID()
+	answer := make(chan struct{}, 1)
+	h.mu.Lock()
+	alone := len(h.seen) == 0 && h.cfg.Bus.Health().Backend == backendMemory
+	h.asked[m.Ask] = answer
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.asked, m.Ask)
+	}()
+	if alone {
+		return false
+	}
+	h.control.send(m)
+	limit := time.NewTimer(askTimeout)
+	defer limit.Stop()
+	select {
+	case <-answer:
+		return true
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// acked wakes who waits for an answer.
+func (h *Hub) acked(ask string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if answer := h.asked[ask]; answer != nil {
+		select {
+		case answer <- struct{}{}:
+		default:
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package flow
+
+import (
+	"context"
+	"time"
+)
+
+// byeGrace is how long a client has to take its bye before its connection is cut.
+const byeGrace = time.Second
+
+// Close ends the hub: no new connections, operations under way finish, every connection gets bye
+// shutdown, sessions are left to be resumed, and every goroutine ends. It takes at most Config.Drain,
+// also when a backend hangs, or until ctx ends. Further calls wait for the first.
+func (h *Hub) Close(ctx context.Context) error {
+	h.mu.Lock()
+	if h.draining {
+		h.mu.Unlock()
+		select {
+		case <-h.closing:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	h.draining = true
+	if len(h.conns) == 0 {
+		close(h.empty)
+	}
+	h.mu.Unlock()
+	defer close(h.closing)
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
+	defer cancel()
+	h.finish(ctx)
+	h.sayBye(ctx)
+	h.depart(ctx)
+	h.stopBus()
+	for _, r := range h.openRooms() {
+		r.shut()
+	}
+	h.cancel()
+	h.work.Wait()
+	if h.cfg.OnClosed != nil {
+		h.cfg.OnClosed()
+	}
+	return nil
+}
+
+// finish waits until no operation is on its way to the log.
+func (h *Hub) finish(ctx context.Context) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.NewTimer(time.Second)
+	defer limit.Stop()
+	for h.busy() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (h *Hub) busy() bool {
+	for _, r := range h.openRooms() {
+		r.mu.Lock()
+		busy := r.seq.busy()
+		r.mu.Unlock()
+		if busy {
+			return true
+		}
+	}
+	return false
+}
+
+// sayBye ends every connection, and cuts those that do not take it.
+func (h *Hub) sayBye(ctx context.Context) {
+	for _, c := range h.allConns() {
+		c.Close(ByeShutdown)
+	}
+	patience := time.NewTimer(byeGrace)
+	defer patience.Stop()
+	select {
+	case <-h.empty:
+		return
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	for _, c := range h.allConns() {
+		c.cut()
+	}
+	select {
+	case <-h.empty:
+	case <-ctx.Done():
+	}
+}
+
+// depart leaves the sessions in the store to be resumed elsewhere, and tells the other instances.
+func (h *Hub) depart(ctx context.Context) {
+	h.saveDirty(ctx)
+	payload := append([]byte(h.cfg.Instance), "\n["...)
+	payload = peerMessage{Kind: peerGone}.appendTo(payload)
+	if err := h.cfg.Bus.Publish(ctx, controlTopic, append(payload, ']')); err != nil {
+		h.log.Debug("saying good-bye to the other instances failed", "error", err)
+	}
+}
+
+func (h *Hub) openRooms() []*room {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	rooms := make([]*room, 0, len(h.rooms))
+	for _, r := range h.rooms {
+		rooms = append(rooms, r)
+	}
+	return rooms
+}
+
+func (h *Hub) allConns() []*Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	conns := make([]*Conn, 0, len(h.conns))
+	for c := range h.conns {
+		conns = append(conns, c)
+	}
+	return conns
+}

@@ -1,0 +1,178 @@
+package flow
+
+import (
+	"time"
+)
+
+// member is a session of a room whose socket is on this instance, or was until a moment ago; or a
+// stream, which reads along and is no participant.
+type member struct {
+	room    *room
+	session string // "" for a stream
+	user    User
+	joined  int64
+
+	// The room's lock guards what follows.
+	conn     *Conn     // nil during the grace after its connection ended
+	lost     time.Time // when conn became nil
+	gone     bool      // ended; nothing is sent or taken any more
+	level    Access
+	cursor   Position // the last operation handed to conn
+	behind   bool     // cursor is not at the head: the writer feeds it
+	stale    bool     // a presence frame was left out: it gets the whole list
+	streams  uint64   // counts restarts of the stream
+	state    presence
+	unsaved  bool // the store does not have the present state
+	ops      bucket
+	events   bucket
+	moves    bucket
+	credit   int       // resends right after joined or rewind that are not rate limited
+	creditTo time.Time // when the credit ends
+}
+
+// participant returns the session as others see it. The room's lock is held.
+func (m *member) participant() Participant {
+	return Participant{
+		Session: m.session, User: m.user.ID, Profile: m.user.Profile(),
+		Presence: m.state.appendTo(nil), Joined: m.joined,
+	}
+}
+
+// record returns the session as a store keeps it. The room's lock is held.
+func (m *member) record() Session {
+	s := Session{ID: m.session, Room: m.room.id, User: m.user, Presence: m.state.appendTo(nil), Joined: m.joined}
+	s.User.Expires, s.User.Admin, s.User.Claims = time.Time{}, false, nil
+	if m.conn != nil {
+		s.Instance = m.room.hub.cfg.Instance
+	}
+	return s
+}
+
+func (m *member) access() Access {
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	return m.level
+}
+
+func (m *member) setAccess(level Access) {
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	m.level = level
+}
+
+// grantCredit lets a client resend what is pending, without a limit. The room's lock is held.
+func (m *member) grantCredit() {
+	m.credit = m.room.hub.cfg.Limits.Pending
+	m.creditTo = time.Now().Add(10 * time.Second)
+}
+
+// takeOp takes a token for one operation and returns how long to wait when there is none.
+func (m *member) takeOp(now time.Time) time.Duration {
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	if m.credit > 0 && now.Before(m.creditTo) {
+		m.credit--
+		return 0
+	}
+	return m.ops.take(now, m.room.hub.cfg.Limits.OpsPerSecond)
+}
+
+// push hands the next operation of the log to a member that is in step; one that cannot take it is
+// behind from now on. The room's lock is held.
+func (m *member) push(f *Frame) {
+	if m.conn == nil || m.behind || f.Position.Seq != m.cursor.Seq+1 {
+		return
+	}
+	if !m.conn.offer(f) {
+		m.behind = true
+		m.conn.lag(m)
+		return
+	}
+	m.cursor = f.Position
+}
+
+// show hands a presence frame to a member; one that cannot take it gets the whole list later. The
+// room's lock is held.
+func (m *member) show(f *Frame) {
+	if m.conn == nil || m.stale {
+		return
+	}
+	if !m.conn.offer(f) {
+		m.stale = true
+		m.conn.lag(m)
+	}
+}
+
+// leave ends a session at its client's wish.
+func (m *member) leave(c *Conn) {
+	c.dropMember(m)
+	m.remove(LeaveLeft)
+}
+
+// lose notes that a connection has ended. The session stays in the list for the grace, in case the
+// client comes back.
+func (m *member) lose(c *Conn) {
+	r := m.room
+	r.mu.Lock()
+	if m.conn != c {
+		r.mu.Unlock()
+		return
+	}
+	m.conn, m.lost = nil, time.Now()
+	m.unsaved = true
+	r.unlistLocked(m)
+	r.mu.Unlock()
+	if m.session != "" {
+		r.hub.keep(m)
+	}
+}
+
+// end ends a session that its client did not leave by itself, and tells it.
+func (m *member) end(reason LeaveReason) {
+	r := m.room
+	r.mu.Lock()
+	c := m.conn
+	r.mu.Unlock()
+	if c != nil {
+		m.dismiss(c, reason)
+	}
+	if reason == LeaveForbidden {
+		reason = LeaveKicked
+	}
+	m.remove(reason)
+}
+
+// dismiss tells a connection that a membership is over. One that loses its last room by a kick or a
+// take-over is closed.
+func (m *member) dismiss(c *Conn, reason LeaveReason) {
+	left := c.dropMember(m)
+	c.send(leftFrame(m.room.id, reason))
+	if left > 0 {
+		return
+	}
+	switch reason {
+	case LeaveKicked:
+		c.Close(ByeKicked)
+	case LeaveReplaced:
+		c.Close(ByeReplaced)
+	}
+}
+
+// remove takes a session out of its room and ends it for good, unless the reason leaves it to
+// somebody else.
+func (m *member) remove(reason LeaveReason) {
+	r := m.room
+	if !r.drop(m, reason) || m.session == "" {
+		return
+	}
+	h := r.hub
+	if reason != LeaveReplaced && reason != LeaveDisconnected && reason != LeaveShutdown {
+		h.forget(m)
+	}
+	if h.cfg.OnLeave != nil {
+		r.mu.Lock()
+		p := m.participant()
+		r.mu.Unlock()
+		h.cfg.OnLeave(r.id, p, reason)
+	}
+}

@@ -1,0 +1,201 @@
+package flow
+
+import (
+	"bytes"
+	"encoding/json"
+	"sync"
+)
+
+// controlTopic is the bus topic that every instance listens to.
+const controlTopic = "hub"
+
+// roomTopic is the bus topic of a room, which instances listen to that have it open.
+func roomTopic(room string) string { return "room." + room }
+
+// The kinds of messages between instances.
+const (
+	peerPresence = "presence" // Frame: what changed in the sender's part of a room
+	peerList     = "list"     // Frame: the sender's whole part of a room
+	peerSync     = "sync"     // Frame as list; the others answer with theirs
+	peerEvent    = "event"    // Frame to a room, or to Session, or to User in it
+	peerUser     = "user"     // Frame to User, wherever connected
+	peerKick     = "kick"     // Session of Room ends
+	peerKickUser = "kickuser" // all sessions of User end
+	peerTake     = "take"     // Session of Room is at the sender now
+	peerBeat     = "beat"     // the sender lives
+	peerGone     = "gone"     // the sender shuts down
+	peerAck      = "ack"      // answers Ask
+)
+
+// peerMessage is one message between instances.
+type peerMessage struct {
+	Kind    string          `json:"k"`
+	Room    string          `json:"room,omitempty"`
+	Session string          `json:"session,omitempty"`
+	User    string          `json:"user,omitempty"`
+	Ask     string          `json:"ask,omitempty"` // who did it answers with an ack that has the same Ask
+	Frame   json.RawMessage `json:"frame,omitempty"`
+}
+
+// appendTo appends the message; the frame goes in as it is.
+func (m peerMessage) appendTo(buf []byte) []byte {
+	buf = appendString(append(buf, `{"k":`...), m.Kind)
+	buf = appendOptional(buf, "room", m.Room)
+	buf = appendOptional(buf, "session", m.Session)
+	buf = appendOptional(buf, "user", m.User)
+	buf = appendOptional(buf, "ask", m.Ask)
+	if m.Frame != nil {
+		buf = appendRaw(buf, "frame", m.Frame)
+	}
+	return append(buf, '}')
+}
+
+// outboxLimit bounds what waits for a slow bus; beyond it the oldest messages are lost, as a bus may
+// lose any, and the next list makes presence right again.
+const outboxLimit = 1024
+
+// outbox publishes messages on one topic in order, without making its callers wait: what gathers while
+// a publish is under way goes together in the next.
+type outbox struct {
+	hub   *Hub
+	topic string
+
+	mu      sync.Mutex
+	queue   []peerMessage
+	sending bool
+}
+
+func newOutbox(h *Hub, topic string) *outbox { return &outbox{hub: h, topic: topic} }
+
+// send queues a message. It may be called with a room's lock held.
+func (o *outbox) send(m peerMessage) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.queue) >= outboxLimit {
+		o.queue = append(o.queue[:0], o.queue[1:]...)
+	}
+	o.queue = append(o.queue, m)
+	if !o.sending {
+		o.sending = o.hub.spawn(o.drain)
+	}
+}
+
+func (o *outbox) drain() {
+	for {
+		o.mu.Lock()
+		if len(o.queue) == 0 {
+			o.queue, o.sending = nil, false
+			o.mu.Unlock()
+			return
+		}
+		queue := o.queue
+		o.queue = nil
+		o.mu.Unlock()
+		buf := append([]byte(o.hub.cfg.Instance), '\n', '[')
+		for i, m := range queue {
+			if i > 0 {
+				buf = append(buf, ',')
+			}
+			buf = m.appendTo(buf)
+		}
+		if err := o.hub.cfg.Bus.Publish(o.hub.ctx, o.topic, append(buf, ']')); err != nil {
+			o.hub.stats.busLost.Add(int64(len(queue)))
+		}
+	}
+}
+
+// unpack returns the sender and the messages of a payload; ok is false for what this instance sent
+// itself, and for what no instance would send.
+func (h *Hub) unpack(payload []byte) (instance string, messages []peerMessage, ok bool) {
+	sender, body, found := bytes.Cut(payload, []byte{'\n'})
+	if !found || string(sender) == h.cfg.Instance || len(sender) == 0 || len(sender) > 64 {
+		return "", nil, false
+	}
+	if err := json.Unmarshal(body, &messages); err != nil {
+		h.log.Debug("a message from another instance cannot be read", "instance", string(sender), "error", err)
+		return "", nil, false
+	}
+	h.sawInstance(string(sender))
+	return string(sender), messages, true
+}
+
+// heard takes a message on the room's topic.
+func (r *room) heard(d Delivery) {
+	if d.Gap {
+		r.announce(peerSync)
+		return
+	}
+	instance, messages, ok := r.hub.unpack(d.Payload)
+	if !ok {
+		return
+	}
+	for _, m := range messages {
+		switch m.Kind {
+		case peerPresence:
+			r.heardPresence(instance, m.Frame)
+		case peerList:
+			r.heardList(instance, m.Frame)
+		case peerSync:
+			r.heardList(instance, m.Frame)
+			r.announce(peerList)
+		case peerEvent:
+			r.deliverEvent(&Frame{Type: "event", JSON: m.Frame}, m.Session, m.User, nil)
+		}
+	}
+}
+
+// announce tells the other instances who is here.
+func (r *room) announce(kind string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.peers.send(peerMessage{Kind: kind, Frame: r.ownLocked()})
+}
+
+// heard takes a message on the control topic.
+func (h *Hub) heard(d Delivery) {
+	instance, messages, ok := h.unpack(d.Payload)
+	if d.Gap || !ok {
+		return
+	}
+	for _, m := range messages {
+		switch m.Kind {
+		case peerUser:
+			h.deliverUser(&Frame{Type: "event", JSON: m.Frame}, m.User)
+		case peerKick:
+			h.spawn(func() { h.heardKick(m) })
+		case peerKickUser:
+			h.spawn(func() { h.kickHere(m.User) })
+		case peerTake:
+			h.spawn(func() { h.heardTake(m) })
+		case peerGone:
+			h.bury(instance, LeaveShutdown)
+		case peerAck:
+			h.acked(m.Ask)
+		}
+	}
+}
+
+// heardKick ends a session that is here, and tells the instance that asked.
+func (h *Hub) heardKick(m peerMessage) {
+	if h.kickMember(m.Room, m.Session) {
+		h.control.send(peerMessage{Kind: peerAck, Ask: m.Ask})
+	}
+}
+
+// heardTake ends this instance's part in a session that another one has resumed.
+func (h *Hub) heardTake(m peerMessage) {
+	r := h.peek(m.Room)
+	if r == nil {
+		return
+	}
+	if mem := r.find(m.Session); mem != nil {
+		mem.end(LeaveReplaced)
+	}
+}
+
+// find returns a session of this instance.
+func (r *room) find(session string) *member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.members[session]
+}

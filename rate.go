@@ -1,0 +1,43 @@
+package flow
+
+import "time"
+
+// bucket is a token bucket with a burst of twice its rate. Its zero value is full. It is not safe for
+// concurrent use.
+type bucket struct {
+	spent float64 // tokens missing from a full bucket
+	last  time.Time
+}
+
+// take takes one token of a bucket that gains rate tokens a second, and returns how long to wait when
+// there is none.
+func (b *bucket) take(now time.Time, rate int) (wait time.Duration) {
+	if !b.last.IsZero() {
+		b.spent = max(0, b.spent-now.Sub(b.last).Seconds()*float64(rate))
+	}
+	b.last = now
+	if over := b.spent + 1 - float64(2*rate); over > 0 {
+		return max(time.Millisecond, time.Duration(over/float64(rate)*float64(time.Second)))
+	}
+	b.spent++
+	return 0
+}
+
+// idle reports whether the bucket has been left alone long enough to be full again.
+func (b *bucket) idle(now time.Time) bool { return now.Sub(b.last) > 3*time.Second }
+
+// excess watches for a client that stays over its limits: ten seconds of it end the socket.
+type excess struct {
+	since time.Time // the first refusal of the current stretch
+	last  time.Time
+}
+
+// refused notes a refusal and reports whether the client has gone on for too long. A second without a
+// refusal ends a stretch.
+func (e *excess) refused(now time.Time) bool {
+	if now.Sub(e.last) > time.Second {
+		e.since = now
+	}
+	e.last = now
+	return now.Sub(e.since) >= 10*time.Second
+}

@@ -1,0 +1,180 @@
+package flow
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// roomIdle is how long a room that nobody is in stays open, so that its ring serves those who return.
+const roomIdle = 30 * time.Second
+
+// room is one room on this instance: who is here, who is elsewhere, and the recent operations.
+type room struct {
+	hub   *Hub
+	id    string
+	ready chan struct{} // closed once the room listens to bus and log
+	peers *outbox       // presence and events to other instances
+
+	stopBus func()
+	stopLog func()
+
+	users int       // the hub's lock: calls that are inside, which keep the room open
+	idle  time.Time // the hub's lock: when it was last in use
+
+	mu      sync.Mutex // guards what follows; before a connection's lock, never after
+	seq     *sequencer
+	ring    ring
+	members map[string]*member // by session, those in their grace too
+	list    []*member          // those with a connection, streams too
+	remote  map[string]*remote // sessions of other instances
+	changes map[string]*change // presence since the last frame
+	left    []departure        // since the last frame
+	shown   time.Time          // when the last presence frame went out
+	ticking bool               // a presence frame is due
+	writing bool               // an append loop runs
+	reading bool               // a read loop runs
+	again   bool               // the read loop must look once more
+	filling bool               // a look at the log is due because of a hole
+	deleted bool
+}
+
+// newRoom returns a room that is not listening yet.
+func newRoom(h *Hub, id string) *room {
+	return &room{
+		hub: h, id: id, ready: make(chan struct{}), peers: newOutbox(h, roomTopic(id)), idle: time.Now(),
+		seq: newSequencer(Position{}), ring: ring{total: &h.ringBytes},
+		members: map[string]*member{}, remote: map[string]*remote{}, changes: map[string]*change{},
+	}
+}
+
+// enter returns the room, opened if need be; exit must follow.
+func (h *Hub) enter(id string) (*room, error) {
+	h.mu.Lock()
+	if h.draining {
+		h.mu.Unlock()
+		return nil, errDraining()
+	}
+	r := h.rooms[id]
+	opener := r == nil
+	if opener {
+		r = newRoom(h, id)
+		h.rooms[id] = r
+	}
+	r.users++
+	h.mu.Unlock()
+	if opener {
+		r.open()
+		close(r.ready)
+	}
+	<-r.ready
+	return r, nil
+}
+
+// exit ends a call inside the room.
+func (r *room) exit() {
+	r.hub.mu.Lock()
+	defer r.hub.mu.Unlock()
+	r.users--
+	r.idle = time.Now()
+}
+
+// peek returns the room if it is open.
+func (h *Hub) peek(id string) *room {
+	h.mu.Lock()
+	r := h.rooms[id]
+	h.mu.Unlock()
+	if r != nil {
+		<-r.ready
+	}
+	return r
+}
+
+// open starts to listen, and learns where the log ends. If the log is away, the head is learnt when
+// it is back.
+func (r *room) open() {
+	page, err := r.hub.cfg.Log.Read(r.hub.ctx, r.id, Query{Unchecked: true})
+	if err == nil || ErrorCode(err) == CodeTrimmed {
+		r.seq.restart(page.Head)
+	}
+	r.stopBus = r.hub.cfg.Bus.Subscribe(roomTopic(r.id), r.heard)
+	r.stopLog = r.hub.cfg.Log.Follow(r.id, r.fed)
+}
+
+// shut stops listening. The room is out of the hub's table.
+func (r *room) shut() {
+	r.stopBus()
+	r.stopLog()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ring.clear()
+}
+
+// unused reports whether nobody is in the room and nothing is under way.
+func (r *room) unused() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.members) == 0 && len(r.list) == 0 && !r.writing && !r.seq.busy()
+}
+
+// listLocked makes a member with a connection a receiver of the room's frames.
+func (r *room) listLocked(m *member) {
+	if !slices.Contains(r.list, m) {
+		r.list = append(r.list, m)
+	}
+}
+
+func (r *room) unlistLocked(m *member) {
+	if i := slices.Index(r.list, m); i >= 0 {
+		last := len(r.list) - 1
+		r.list[i], r.list[last] = r.list[last], nil
+		r.list = r.list[:last]
+	}
+}
+
+// drop takes a member out; false when it was out already.
+func (r *room) drop(m *member, reason LeaveReason) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m.gone {
+		return false
+	}
+	m.gone = true
+	r.unlistLocked(m)
+	if m.session == "" {
+		return true
+	}
+	delete(r.members, m.session)
+	r.seq.forget(m.session)
+	r.hub.stats.sessions.Add(-1)
+	if reason != LeaveReplaced { // the session lives on elsewhere, and is announced from there
+		r.leftLocked(m.session, reason)
+	}
+	return true
+}
+
+// participantsLocked returns everybody in the room as far as this instance knows.
+func (r *room) participantsLocked() []Participant {
+	all := make([]Participant, 0, len(r.members)+len(r.remote))
+	for _, m := range r.members {
+		all = append(all, m.participant())
+	}
+	for session, p := range r.remote {
+		if r.members[session] == nil {
+			all = append(all, p.participant(session))
+		}
+	}
+	return all
+}
+
+// broadcast hands a frame to everybody with a connection, but for one. Who is behind misses it.
+func (r *room) broadcast(f *Frame, except *member) {
+	r.hub.stats.encoded.Add(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.list {
+		if m != except {
+			m.conn.offer(f)
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package flow
+
+import (
+	"errors"
+	"time"
+)
+
+// The bounds of one batch (consistency.md section 2) and of what waits for its turn.
+const (
+	batchOps   = 32
+	batchBytes = 64 << 10
+	heldOps    = 1024
+)
+
+// sequencer puts the operations of one room into the log and the log's feed into order. It is a pure
+// state machine: no goroutine, no clock, no I/O; what must be done comes back as effects. One batch is
+// in flight at a time, what arrives meanwhile goes together in the next (group commit).
+type sequencer struct {
+	head    Position             // the end of what was delivered
+	authors map[string]*author   // the sessions that may submit here
+	queue   []submission         // waiting for the next batch
+	flight  []submission         // in the batch under way
+	held    map[uint64]Operation // feed entries beyond the next seq
+}
+
+// author is what the sequencer knows of one session.
+type author struct {
+	last  uint64 // the highest n known to be in the log
+	tail  uint64 // the highest n taken; those above last are queued or in flight
+	known bool   // last was read from the log; false while the log could not be asked
+}
+
+// submission is an operation on its way to the log.
+type submission struct {
+	op    Operation
+	since time.Time // when it was received, for the latency figures
+}
+
+// nack says that an operation was not taken.
+type nack struct {
+	session string
+	n       uint64
+	code    Code
+	message string
+	last    uint64
+	retry   time.Duration
+}
+
+// withLast reports whether the contract has `last` beside this code.
+func (n nack) withLast() bool {
+	switch n.code {
+	case CodeGap, CodeDuplicate, CodeQueueFull, CodeRateLimited, CodeUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// effects is what the shell must do after an input.
+type effects struct {
+	confirmed []Operation // to deliver, in order
+	nacks     []nack      // to send to their authors
+	commit    bool        // a batch is ready: call nextBatch
+	read      bool        // there is a hole before a held entry: read the log after head
+}
+
+func newSequencer(head Position) *sequencer {
+	return &sequencer{head: head, authors: map[string]*author{}, held: map[uint64]Operation{}}
+}
+
+// admit lets a session submit. last is its last n in the log; known is false when the log could not
+// be asked: then the log decides about its first operation.
+func (s *sequencer) admit(session string, last uint64, known bool) {
+	a := s.authors[session]
+	if a == nil {
+		s.authors[session] = &author{last: last, tail: last, known: known}
+		return
+	}
+	if known {
+		a.known = true
+		a.last = max(a.last, last)
+		a.tail = max(a.tail, a.last)
+	}
+}
+
+// forget ends a session's right to submit. What it has queued goes on.
+func (s *sequencer) forget(session string) { delete(s.authors, session) }
+
+// submit takes one operation of an admitted session, at most pending of them unconfirmed.
+func (s *sequencer) submit(sub submission, pending int) (fx effects) {
+	a := s.authors[sub.op.Session]
+	refuse := func(code Code, message string, last uint64, retry time.Duration) effects {
+		return effects{nacks: []nack{{sub.op.Session, sub.op.N, code, message, last, retry}}}
+	}
+	n := sub.op.N
+	switch {
+	case a == nil:
+		return refuse(CodeNotJoined, "join the room first", 0, 0)
+	case !a.known && a.tail == 0:
+		a.last, a.tail = n-1, n-1
+	case n <= a.last:
+		return refuse(CodeDuplicate, "this operation is in the log already", a.last, 0)
+	case n <= a.tail:
+		return effects{} // a resend of what is on its way: its answer comes with the first one
+	case n > a.tail+1:
+		return refuse(CodeGap, "operations before this one are missing", a.tail, 0)
+	}
+	if a.tail-a.last >= uint64(pending) { //nolint:gosec // pending is at least 1
+		return refuse(CodeQueueFull, "too many unconfirmed operations", a.tail, 250*time.Millisecond)
+	}
+	a.tail = n
+	s.queue = append(s.queue, sub)
+	return effects{commit: len(s.flight) == 0}
+}
+
+// nextBatch moves what waits into flight, within the bounds of a batch. It returns nil while a batch
+// is in flight or nothing waits.
+func (s *sequencer) nextBatch() []Operation {
+	if len(s.flight) > 0 || len(s.queue) == 0 {
+		return nil
+	}
+	count, size := 0, 0
+	for count < len(s.queue) && count < batchOps {
+		size += len(s.queue[count].op.Data)
+		if count > 0 && size > batchBytes {
+			break
+		}
+		count++
+	}
+	s.flight = append(s.flight[:0], s.queue[:count]...)
+	s.queue = s.queue[:copy(s.queue, s.queue[count:])]
+	batch := make([]Operation, count)
+	for i := range batch {
+		batch[i] = s.flight[i].op
+	}
+	return batch
+}
+
+// appended takes the log's answers for the batch in flight.
+func (s *sequencer) appended(answers []Appended) (fx effects) {
+	for i, answer := range answers {
+		op := s.flight[i].op
+		switch answer.Status {
+		case Confirmed:
+			op.Seq, op.Hash = answer.Seq, answer.Hash
+			s.take(op, &fx)
+		case Duplicate:
+			s.learn(op.Session, answer.Last)
+			fx.nacks = append(fx.nacks, nack{op.Session, op.N, CodeDuplicate, "this operation is in the log already", answer.Last, 0})
+		case Gap:
+			s.refuseFrom(op.Session, answer.Last, &fx)
+			fx.nacks = append(fx.nacks, nack{op.Session, op.N, CodeGap, "operations before this one are missing", answer.Last, 0})
+		}
+	}
+	s.flight = s.flight[:0]
+	fx.commit = len(s.queue) > 0
+	return fx
+}
+
+// failed takes the failure of the batch in flight, whose outcome may be unknown. Its operations and
+// those behind them go back to their authors, who keep them: a resend of what the log has after all is
+// a duplicate.
+func (s *sequencer) failed(err error) (fx effects) {
+	code, retry := CodeUnavailable, ErrorRetryAfter(err)
+	if ErrorCode(err) == CodeRoomDeleted {
+		code = CodeRoomDeleted
+	}
+	if retry == 0 && code == CodeUnavailable {
+		retry = time.Second
+	}
+	message := "the log is away, try again"
+	if code == CodeRoomDeleted {
+		message = "the room was deleted"
+	}
+	for _, sub := range append(s.flight, s.queue...) {
+		n := nack{sub.op.Session, sub.op.N, code, message, 0, retry}
+		if a := s.authors[sub.op.Session]; a != nil {
+			a.tail = a.last
+			n.last = a.last
+		}
+		fx.nacks = append(fx.nacks, n)
+	}
+	s.flight, s.queue = s.flight[:0], s.queue[:0]
+	return fx
+}
+
+// mustRepair reports whether an append failed because the log does not match what is known here.
+func mustRepair(err error) bool {
+	return errors.Is(err, ErrNoLog) || errors.Is(err, ErrBehind) || errors.Is(err, ErrFork) || errors.Is(err, ErrCorrupt)
+}
+
+// feed takes entries of the log, from whatever source, in any order, repeated or not.
+func (s *sequencer) feed(ops []Operation) (fx effects) {
+	for _, op := range ops {
+		s.take(op, &fx)
+	}
+	return fx
+}
+
+// take delivers an entry whose turn it is, and those that waited for it.
+func (s *sequencer) take(op Operation, fx *effects) {
+	if op.Seq <= s.head.Seq {
+		return
+	}
+	if op.Seq > s.head.Seq+1 {
+		if len(s.held) < heldOps {
+			s.held[op.Seq] = op
+		}
+		fx.read = true
+		return
+	}
+	for ok := true; ok; op, ok = s.held[s.head.Seq+1] {
+		delete(s.held, op.Seq)
+		s.head = op.Position()
+		s.learn(op.Session, op.N)
+		fx.confirmed = append(fx.confirmed, op)
+	}
+	fx.read = len(s.held) > 0
+}
+
+// learn notes that n of a session is in the log.
+func (s *sequencer) learn(session string, n uint64) {
+	if a := s.authors[session]; a != nil {
+		a.known = true
+		a.last = max(a.last, n)
+		a.tail = max(a.tail, a.last)
+	}
+}
+
+// refuseFrom sets a session back to last, and refuses what it has queued.
+func (s *sequencer) refuseFrom(session string, last uint64, fx *effects) {
+	if a := s.authors[session]; a != nil {
+		a.known = true
+		a.last, a.tail = last, last
+	}
+	kept := s.queue[:0]
+	for _, sub := range s.queue {
+		if sub.op.Session != session {
+			kept = append(kept, sub)
+			continue
+		}
+		fx.nacks = append(fx.nacks, nack{session, sub.op.N, CodeGap, "operations before this one are missing", last, 0})
+	}
+	s.queue = kept
+}
+
+// restart puts the head to where the log is read from anew. Nothing before it is delivered again.
+func (s *sequencer) restart(head Position) {
+	s.head = head
+	clear(s.held)
+}
+
+// busy reports whether operations wait or are in flight.
+func (s *sequencer) busy() bool { return len(s.flight)+len(s.queue) > 0 }

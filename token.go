@@ -1,0 +1,43 @@
+package flow
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+)
+
+// A resume token is "<session>.<mac>": it names a session, and its MAC binds that to the room and the
+// user. It can be checked without asking anybody. An anonymous user has another id on every socket,
+// so the token itself is what such a user is known by.
+
+// signResume returns the resume token of a session.
+func signResume(secret []byte, session, room string, user User) string {
+	return session + "." + base64.RawURLEncoding.EncodeToString(resumeMAC(secret, session, room, user))
+}
+
+// verifyResume returns the session that a token names, if any of the secrets signed it for this room
+// and user.
+func verifyResume(secrets [][]byte, token, room string, user User) (session string, ok bool) {
+	session, text, _ := strings.Cut(token, ".")
+	mac, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return "", false
+	}
+	for _, secret := range secrets {
+		if hmac.Equal(mac, resumeMAC(secret, session, room, user)) {
+			return session, true
+		}
+	}
+	return "", false
+}
+
+func resumeMAC(secret []byte, session, room string, user User) []byte {
+	owner := "user\n" + user.ID
+	if user.Anonymous {
+		owner = "anonymous"
+	}
+	mac := hmac.New(sha256.New, secret)
+	_, _ = mac.Write([]byte("flow.v1 resume\n" + session + "\n" + room + "\n" + owner)) // never fails
+	return mac.Sum(nil)
+}
