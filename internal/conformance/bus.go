@@ -1,6 +1,10 @@
 package conformance
 
 import (
+	"bytes"
+	"fmt"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/fiberflow/flow"
@@ -12,11 +16,100 @@ type OpenBus func(t *testing.T) (one, other flow.Bus)
 // Bus runs the suite of [flow.Bus].
 func Bus(t *testing.T, open OpenBus) {
 	t.Helper()
-	t.Run("Health", func(t *testing.T) {
-		one, _ := open(t)
-		if err := one.Publish(t.Context(), "topic", []byte("x")); err != nil {
-			t.Fatalf("Publish: %v", err)
-		}
-		wantServing(t, one.Health())
+	cases := []struct {
+		name string
+		run  func(t *busTest)
+	}{
+		{"gap first", testBusGapFirst},
+		{"everybody hears", testBusEverybody},
+		{"order of the sender", testBusOrder},
+		{"topics apart", testBusTopicsApart},
+		{"payload", testBusPayload},
+		{"nobody hears", testBusNobody},
+		{"calls do not overlap", testBusOneAtATime},
+		{"publishing from inside", testBusFromInside},
+		{"stop", testBusStop},
+		{"stop waits", testBusStopWaits},
+		{"again after stop", testBusAgain},
+		{"health", func(t *busTest) { wantServing(t, t.one.Health()) }},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			one, other := open(t)
+			c.run(&busTest{T: t, one: one, other: other})
+		})
+	}
+}
+
+// busTest is one case under way.
+type busTest struct {
+	*testing.T
+
+	one, other flow.Bus
+}
+
+const topic = "topic"
+
+func (t *busTest) publish(b flow.Bus, topic, payload string) {
+	t.Helper()
+	if err := b.Publish(t.Context(), topic, []byte(payload)); err != nil {
+		t.Fatalf("Publish: %v", err)
+	}
+}
+
+// ear is a subscription and what it heard.
+type ear struct {
+	t    testing.TB
+	stop func()
+
+	mu    sync.Mutex
+	gaps  int
+	heard [][]byte // kept as they came
+}
+
+// listen subscribes, and returns when the subscription stands.
+func (t *busTest) listen(b flow.Bus, topic string) *ear {
+	t.Helper()
+	e := &ear{t: t}
+	e.stop = b.Subscribe(topic, e.take)
+	t.Cleanup(e.stop)
+	eventually(t, "the subscription stands", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.gaps > 0
 	})
+	return e
+}
+
+func (e *ear) take(d flow.Delivery) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if d.Gap {
+		e.gaps++
+		return
+	}
+	if e.gaps == 0 {
+		e.t.Errorf("heard %q before the first gap", d.Payload)
+	}
+	e.heard = append(e.heard, d.Payload)
+}
+
+// hears waits until as many messages were heard, and checks that they are these, in this order.
+func (e *ear) hears(payloads ...string) {
+	e.t.Helper()
+	var heard [][]byte
+	eventually(e.t, fmt.Sprintf("%d messages are heard", len(payloads)), func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		heard = slices.Clone(e.heard)
+		return len(heard) >= len(payloads)
+	})
+	if len(heard) != len(payloads) {
+		e.t.Fatalf("heard %d messages, want %d", len(heard), len(payloads))
+	}
+	for i := range heard {
+		if !bytes.Equal(heard[i], []byte(payloads[i])) {
+			e.t.Fatalf("message %d is %.80q, want %.80q", i, heard[i], payloads[i])
+		}
+	}
 }
