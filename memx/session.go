@@ -129,8 +129,9 @@ func (s *SessionStore) List(_ context.Context, q flow.SessionQuery) ([]flow.Sess
 	if q.User != "" {
 		from = s.users[q.User]
 	}
-	var found []flow.Session
-	for _, e := range from.after(q.After) {
+	candidates := from.after(q.After)
+	found := make([]flow.Session, 0, max(0, min(q.Limit, len(candidates))))
+	for _, e := range candidates {
 		if len(found) >= q.Limit {
 			break
 		}
