@@ -1,0 +1,120 @@
+package redisx
+
+import (
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fiberflow/flow"
+)
+
+// status is what a breaker knows at a time. It is replaced, never changed.
+type status struct {
+	state flow.State // Live or Degraded
+	since time.Time
+	cause error // why it is degraded
+	// term counts the changes, so that a call which began before one has no say after it.
+	term uint64
+}
+
+// breaker decides whether calls may go to Redis. Reading it takes no lock.
+type breaker struct {
+	logger *slog.Logger
+	addr   string
+
+	now   atomic.Pointer[status]
+	proof atomic.Int64 // Unix nanoseconds of the last answer, 0 before the first
+
+	mu      sync.Mutex
+	closed  bool
+	changed chan struct{}   // closed at the next change
+	told    map[string]bool // first words of what was told in this outage and needs a person
+}
+
+func newBreaker(logger *slog.Logger, addr string) *breaker {
+	b := &breaker{logger: logger, addr: addr, changed: make(chan struct{}), told: map[string]bool{}}
+	b.now.Store(&status{state: flow.Live, since: time.Now()})
+	return b
+}
+
+// live reports whether calls may go to Redis.
+func (b *breaker) live() bool { return b.now.Load().state == flow.Live }
+
+// watch returns the status and a channel that closes when it changes.
+func (b *breaker) watch() (*status, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now.Load(), b.changed
+}
+
+// proved notes that Redis answered.
+func (b *breaker) proved() { b.proof.Store(time.Now().UnixNano()) }
+
+// lastProof returns when Redis last answered; zero: never.
+func (b *breaker) lastProof() time.Time {
+	if ns := b.proof.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
+}
+
+// trip makes the breaker degraded, if it is still as it was in that term. The first of many failing
+// calls is the one that is logged.
+func (b *breaker) trip(term uint64, c class, reason string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	was := b.now.Load()
+	if b.closed {
+		return
+	}
+	if c == configuration {
+		b.complainLocked(reason)
+	}
+	if was.term != term || was.state != flow.Live {
+		return
+	}
+	b.changeLocked(&status{state: flow.Degraded, cause: err})
+	if c != configuration && !b.lastProof().IsZero() {
+		b.logger.Warn("redis is away", "addr", b.addr, "reason", reason, "class", c.String())
+	}
+}
+
+// restore makes the breaker live.
+func (b *breaker) restore() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	was := b.now.Load()
+	if b.closed || was.state == flow.Live {
+		return
+	}
+	clear(b.told)
+	b.changeLocked(&status{state: flow.Live})
+	b.logger.Info("redis is back", "addr", b.addr, "after", time.Since(was.since).Round(time.Millisecond))
+}
+
+func (b *breaker) changeLocked(to *status) {
+	to.since, to.term = time.Now(), b.now.Load().term+1
+	b.now.Store(to)
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// complainLocked tells once an outage what only a person can mend.
+func (b *breaker) complainLocked(reason string) {
+	word, _, _ := strings.Cut(reason, " ")
+	if b.told[word] {
+		return
+	}
+	b.told[word] = true
+	b.logger.Error("redis refuses us: check user, password, rights, mode and TLS", "addr", b.addr, "reason", reason)
+}
+
+// close makes the breaker degraded for good.
+func (b *breaker) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.changeLocked(&status{state: flow.Degraded, cause: errClosed})
+}

@@ -1,0 +1,126 @@
+package redisx
+
+import (
+	"context"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fiberflow/flow"
+)
+
+// One round trip publishes so much at most.
+const (
+	publishAtOnce      = 128
+	publishBytesAtOnce = 256 << 10
+)
+
+// Bus implements [flow.Bus]. What is published while a round trip is under way goes together with the
+// next one.
+type Bus struct {
+	conn  *Conn
+	feed  *feed
+	once  sync.Once
+	queue chan *publication
+}
+
+// publication is one message on its way.
+type publication struct {
+	channel string
+	payload []byte
+	done    chan error // holds one
+}
+
+var _ flow.Bus = (*Bus)(nil)
+
+// NewBus returns the bus of a connection. It needs no closing of its own.
+func NewBus(c *Conn) *Bus {
+	return &Bus{conn: c, feed: newFeed(c, "websockets"), queue: make(chan *publication, publishAtOnce)}
+}
+
+// Publish implements [flow.Bus]. It returns when Redis has the message, or has not answered in time.
+func (b *Bus) Publish(ctx context.Context, topic string, payload []byte) error {
+	if s := b.conn.breaker.now.Load(); s.state != flow.Live {
+		return flow.Unavailable(s.cause)
+	}
+	// Owned by the Conn, ends when that is closed.
+	b.once.Do(func() { b.conn.background(b.publish) })
+	ctx, cancel := context.WithTimeout(ctx, b.conn.config.Timeout)
+	defer cancel()
+	p := &publication{channel: b.channel(topic), payload: payload, done: make(chan error, 1)}
+	select {
+	case b.queue <- p:
+	case <-ctx.Done():
+		return flow.Unavailable(ctx.Err())
+	case <-b.conn.ctx.Done():
+		return flow.Unavailable(errClosed)
+	}
+	select {
+	case err := <-p.done:
+		return err
+	case <-ctx.Done():
+		return flow.Unavailable(ctx.Err())
+	case <-b.conn.ctx.Done():
+		return flow.Unavailable(errClosed)
+	}
+}
+
+// Subscribe implements [flow.Bus].
+func (b *Bus) Subscribe(topic string, f func(flow.Delivery)) (stop func()) {
+	return b.feed.subscribe(b.channel(topic), func(n notice) {
+		if n.gap {
+			f(flow.Delivery{Gap: true})
+			return
+		}
+		f(flow.Delivery{Payload: []byte(n.payload)})
+	})
+}
+
+// Health implements [flow.Bus]. It is degraded also while commands work but nothing is heard.
+func (b *Bus) Health() flow.Health { return b.feed.health() }
+
+func (b *Bus) channel(topic string) string { return b.conn.key.of("bus:" + topic) }
+
+// publish sends what is queued, in its order, until the Conn is closed.
+func (b *Bus) publish() {
+	for {
+		select {
+		case p := <-b.queue:
+			b.send(b.collect(p))
+		case <-b.conn.ctx.Done():
+			return
+		}
+	}
+}
+
+// collect adds to the first message what else waits.
+func (b *Bus) collect(first *publication) []*publication {
+	batch, size := []*publication{first}, len(first.payload)
+	for len(batch) < publishAtOnce && size < publishBytesAtOnce {
+		select {
+		case p := <-b.queue:
+			batch = append(batch, p)
+			size += len(p.payload)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (b *Bus) send(batch []*publication) {
+	_, err := call(b.conn.ctx, b.conn, func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
+		return struct{}{}, pipelined(ctx, client, func(p redis.Pipeliner) {
+			for _, m := range batch {
+				command := redis.NewIntCmd(ctx, "publish", m.channel, m.payload)
+				// In a Cluster every node would take it. Only one keeps the order of a topic: the one
+				// that the channel would belong to, if it were a key.
+				command.SetFirstKeyPos(1)
+				_ = p.Process(ctx, command) // queues; Exec has the error
+			}
+		})
+	})
+	for _, m := range batch {
+		m.done <- err
+	}
+}

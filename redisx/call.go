@@ -1,0 +1,79 @@
+package redisx
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fiberflow/flow"
+)
+
+// request is one exchange with Redis: a command, or a pipeline.
+type request[T any] func(ctx context.Context, client redis.UniversalClient) (T, error)
+
+// call is the one way of the backends to Redis. It fails at once while Redis is away, and never lasts
+// longer than the timeout. The error is flow's, except for redis.Nil.
+func call[T any](ctx context.Context, c *Conn, f request[T]) (T, error) {
+	var none T
+	s := c.breaker.now.Load()
+	if s.state != flow.Live {
+		return none, flow.Unavailable(s.cause)
+	}
+	if err := ctx.Err(); err != nil {
+		return none, flow.Unavailable(err)
+	}
+	value, err := bounded(ctx, c, f)
+	c.judge(ctx, s.term, err)
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return none, wrap(err)
+	}
+	return value, err
+}
+
+// bounded runs f with the timeout. A client of our own keeps to it by itself. A borrowed one may be set
+// to wait longer; such a call is left behind, and ends when the client's own timeouts do.
+func bounded[T any](ctx context.Context, c *Conn, f request[T]) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	if c.owned {
+		return f(ctx, c.client)
+	}
+	type outcome struct {
+		value T
+		err   error
+	}
+	done := make(chan outcome, 1)
+	// Ends with the borrowed client's timeouts, or when the application closes it.
+	go func() {
+		value, err := f(ctx, c.client)
+		done <- outcome{value, err}
+	}()
+	select {
+	case o := <-done:
+		return o.value, o.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// pipelined sends what f queues in one round trip and returns the first error that is not redis.Nil:
+// whether something is there, the caller sees from its command.
+func pipelined(ctx context.Context, client redis.UniversalClient, f func(redis.Pipeliner)) error {
+	p := client.Pipeline()
+	f(p)
+	if p.Len() == 0 {
+		return nil
+	}
+	commands, err := p.Exec(ctx)
+	if err == nil {
+		return nil
+	}
+	for _, command := range commands {
+		if err := command.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+// Package redisx keeps flow's sessions, messages and operations on Redis: one server, Sentinel or
+// Cluster, version 6.2 or newer.
+//
+// [Open] returns a [Conn], which all three backends share: [NewSessionStore], [NewBus] and [NewLog].
+// A Redis that is away is no error. Every call is bounded by [Config.Timeout]; the first that misses
+// it, or loses its connection, makes the Conn degraded: from then on calls fail at once with
+// [flow.CodeUnavailable], while a prober looks for Redis in the background and turns the Conn live
+// again.
+//
+// # Keys
+//
+// All keys begin with [Config.Prefix] and a colon. Those of a room share a hash tag, so that one
+// script can use them together in a Cluster:
+//
+//	flow:{room}:head       hash: end and beginning of the log, and the last n of each session
+//	flow:{room}:ops        stream with the ids seq-0: session, n, user, time, hash, data
+//	flow:{room}:snap       hash: position and data of the newest snapshot
+//	flow:{room}:gone       tombstone of a deleted room
+//	flow:{room}:key:<key>  answer to a batch with an idempotency key
+//	flow:{room}:epoch      tells keys of a deleted room from those of the next with its id
+//	flow:{room}:feed       channel of what is appended
+//	flow:session:<id>      one session
+//	flow:sessions:room:<room>, flow:sessions:user:<user>, flow:sessions:rooms
+//	                       sorted sets by expiry
+//	flow:instance:<id>     there while the instance lives
+//	flow:bus:<topic>       channel of the bus
+//	flow:beat:<feed>       channel of heartbeats
+//	flow:secret, flow:probe
+//
+// User ids and idempotency keys stand in keys as base64url. Everything but the secret has a TTL;
+// nothing uses KEYS, SCAN or FLUSH.
+package redisx

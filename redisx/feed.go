@@ -1,0 +1,272 @@
+package redisx
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fiberflow/flow"
+)
+
+const (
+	// beatEvery is how often a feed sends itself a message, and maxMissed how many it may miss.
+	beatEvery = 1500 * time.Millisecond
+	maxMissed = 2
+	// subscribeAtOnce bounds one SUBSCRIBE, so that neither side has to buffer all rooms at once.
+	subscribeAtOnce = 256
+	// receiveTimeout only bounds how long a receiver sleeps: liveness is the heartbeat's matter.
+	receiveTimeout = 30 * time.Second
+)
+
+// Why a feed gives up a connection that has not failed.
+var (
+	errSilent = errors.New("own heartbeats are not heard")
+	errRenew  = errors.New("redis was away")
+)
+
+// feed is one connection to Redis that listens to channels, and is replaced whenever it may not
+// have heard something. go-redis would reconnect by itself, but sees neither a half-open connection
+// nor a server that has lost touch with the rest; so a feed listens for messages of its own that go
+// the way of all others.
+//
+// Two goroutines work for it, from the first subscription until the Conn is closed: one owns the
+// connection and tells the server what to send, the other receives.
+type feed struct {
+	conn *Conn
+	name string // for logs
+	beat string // the channel of our own messages
+
+	topics
+	once sync.Once
+	wake chan struct{} // subscriptions have changed; holds one
+
+	heard atomic.Int64 // the number of the newest beat on the connection of now
+	// lost is when the connection was lost, in Unix nanoseconds; 0 while it stands, and before the
+	// first.
+	lost atomic.Int64
+}
+
+func newFeed(c *Conn, name string) *feed {
+	id := strings.ToLower(rand.Text()[:12])
+	f := &feed{conn: c, name: name, beat: c.key.of("beat:" + id), wake: make(chan struct{}, 1)}
+	f.init()
+	return f
+}
+
+// subscribe has tell called for what is published on the channel, until stop is called. It returns at
+// once: the subscription stands with the first gap.
+func (f *feed) subscribe(channel string, tell func(notice)) (stop func()) {
+	s := &subscriber{tell: tell}
+	f.add(channel, s)
+	f.once.Do(func() {
+		f.add(f.beat, &subscriber{tell: f.hear})
+		f.conn.background(f.run)
+	})
+	f.poke()
+	return func() {
+		s.stop()
+		f.remove(channel, s)
+		f.poke()
+	}
+}
+
+// health is that of the connection, as far as the feed can be heard.
+func (f *feed) health() flow.Health {
+	h := f.conn.Health()
+	if lost := f.lost.Load(); lost != 0 && h.State == flow.Live {
+		h.State, h.Since = flow.Degraded, time.Unix(0, lost)
+	}
+	return h
+}
+
+func (f *feed) poke() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// hear is the subscriber of our own messages.
+func (f *feed) hear(n notice) {
+	if n.gap {
+		f.lost.Store(0) // the connection stands
+		return
+	}
+	if beat, err := strconv.ParseInt(n.payload, 10, 64); err == nil {
+		f.heard.Store(beat)
+	}
+}
+
+// run keeps a connection for as long as the Conn is open.
+func (f *feed) run() {
+	var wait time.Duration
+	for f.awaitLive() {
+		began := time.Now()
+		err := f.serve()
+		f.disconnected()
+		if f.conn.ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, errRenew) {
+			continue
+		}
+		f.failed(err)
+		if time.Since(began) > longestWait {
+			wait = 0
+		}
+		if wait > 0 {
+			f.conn.sleep(jitter(wait), nil)
+		}
+		wait = min(max(2*wait, firstWait), longestWait)
+	}
+}
+
+// failed notes that nothing is heard, and logs it once until something is.
+func (f *feed) failed(err error) {
+	if !f.lost.CompareAndSwap(0, time.Now().UnixNano()) {
+		return
+	}
+	kind, reason := f.conn.classOf(err)
+	f.conn.config.Logger.Warn("redis subscription lost, subscribing again",
+		"subsystem", f.name, "addr", f.conn.Addr(), "reason", reason, "class", kind.String())
+}
+
+// awaitLive returns when Redis works, or false when the Conn is closed.
+func (f *feed) awaitLive() bool {
+	for f.conn.ctx.Err() == nil {
+		s, changed := f.conn.breaker.watch()
+		if s.state == flow.Live {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-f.conn.ctx.Done():
+		}
+	}
+	return false
+}
+
+// serve uses one connection until it fails.
+func (f *feed) serve() error {
+	ps := f.conn.client.Subscribe(f.conn.ctx)
+	f.heard.Store(0)
+	if err := f.tell(ps); err != nil {
+		_ = ps.Close()
+		return err
+	}
+	failed := make(chan error, 1)
+	var receiver sync.WaitGroup
+	// Ends when the connection is closed, right below.
+	receiver.Go(func() { failed <- f.receive(ps) })
+	defer func() {
+		_ = ps.Close()
+		receiver.Wait()
+	}()
+	return f.manage(ps, failed)
+}
+
+// manage tells the server what to send and listens for our own heartbeat.
+func (f *feed) manage(ps *redis.PubSub, failed <-chan error) error {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	var sent int64
+	missed := 0
+	began, changed := f.conn.breaker.watch()
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case <-f.conn.ctx.Done():
+			return f.conn.ctx.Err()
+		case <-f.wake:
+			if err := f.tell(ps); err != nil {
+				return err
+			}
+		case <-changed:
+			var s *status
+			if s, changed = f.conn.breaker.watch(); s.state == flow.Live && s.term != began.term {
+				return errRenew
+			}
+		case <-tick.C:
+			if missed = f.missed(missed, sent); missed >= maxMissed {
+				return errSilent
+			}
+			if f.sendBeat(sent+1) == nil {
+				sent++
+			}
+		}
+	}
+}
+
+// missed returns how many heartbeats in a row were not heard. While Redis is away none is sent.
+func (f *feed) missed(before int, sent int64) int {
+	if !f.conn.breaker.live() || f.heard.Load() >= sent {
+		return 0
+	}
+	return before + 1
+}
+
+func (f *feed) sendBeat(number int64) error {
+	_, err := call(f.conn.ctx, f.conn, func(ctx context.Context, client redis.UniversalClient) (int64, error) {
+		return client.Publish(ctx, f.beat, number).Result()
+	})
+	return err
+}
+
+// tell brings the server up to date with the subscriptions.
+func (f *feed) tell(ps *redis.PubSub) error {
+	subscribe, unsubscribe, joined := f.changes()
+	for _, s := range joined {
+		s.standing()
+	}
+	ctx, cancel := context.WithTimeout(f.conn.ctx, f.conn.config.Timeout)
+	defer cancel()
+	for len(subscribe) > 0 {
+		n := min(len(subscribe), subscribeAtOnce)
+		if err := ps.Subscribe(ctx, subscribe[:n]...); err != nil {
+			return err
+		}
+		subscribe = subscribe[n:]
+	}
+	for len(unsubscribe) > 0 {
+		n := min(len(unsubscribe), subscribeAtOnce)
+		if err := ps.Unsubscribe(ctx, unsubscribe[:n]...); err != nil {
+			return err
+		}
+		unsubscribe = unsubscribe[n:]
+	}
+	return nil
+}
+
+// receive hands on what comes in, until the connection fails.
+func (f *feed) receive(ps *redis.PubSub) error {
+	for {
+		message, err := ps.ReceiveTimeout(f.conn.ctx, receiveTimeout)
+		if err != nil {
+			if isTimeout(err) && f.conn.ctx.Err() == nil {
+				continue
+			}
+			return err
+		}
+		switch m := message.(type) {
+		case *redis.Message:
+			for _, s := range f.subscribers(m.Channel) {
+				s.give(notice{payload: m.Payload})
+			}
+		case *redis.Subscription:
+			if m.Kind != "subscribe" {
+				continue
+			}
+			for _, s := range f.confirmed(m.Channel) {
+				s.give(notice{gap: true})
+			}
+		}
+	}
+}

@@ -1,0 +1,26 @@
+package redisx
+
+import _ "embed"
+
+// The scripts are called by their digest. A server that does not know one, because it restarted or its
+// scripts were flushed, gets the source in a second round trip and keeps it; see [redis.Script.Run].
+
+//go:embed lua/probe.lua
+var probeSource string
+
+// positionSource is what the scripts of the log have in common, and stands before each of them.
+//
+//go:embed lua/position.lua
+var positionSource string
+
+//go:embed lua/append.lua
+var appendSource string
+
+//go:embed lua/read.lua
+var readSource string
+
+//go:embed lua/save.lua
+var saveSource string
+
+//go:embed lua/delete.lua
+var deleteSource string

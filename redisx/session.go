@@ -1,0 +1,159 @@
+package redisx
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fiberflow/flow"
+)
+
+// SessionStore implements [flow.SessionStore]. A session is one key with a TTL; beside it stand three
+// kinds of sorted sets by expiry: the sessions of a room, those of a user, and all rooms. In a Cluster
+// they live on different nodes, so every step that spans them is safe to repeat and to overtake.
+//
+// The sets are not written again with every Put and Touch, but when a quarter of the TTL has passed;
+// for that, everything is kept a quarter longer than promised.
+type SessionStore struct {
+	conn    *Conn
+	keep    time.Duration // the TTL in Redis
+	renewed *renewals
+}
+
+var _ flow.SessionStore = (*SessionStore)(nil)
+
+// NewSessionStore returns the sessions kept on a connection. It needs no closing of its own.
+func NewSessionStore(c *Conn) *SessionStore {
+	ttl := c.config.SessionTTL
+	return &SessionStore{conn: c, keep: ttl + ttl/4, renewed: newRenewals(ttl / 4)}
+}
+
+// record is how a session is stored.
+type record struct {
+	Room      string `json:"room"`
+	User      string `json:"user"`
+	Name      string `json:"name,omitempty"`
+	Picture   string `json:"picture,omitempty"`
+	Anonymous bool   `json:"anonymous,omitempty"`
+	Presence  []byte `json:"presence"` // as base64: it comes back byte for byte
+	Joined    int64  `json:"joined"`
+	Instance  string `json:"instance,omitempty"`
+}
+
+// Put implements [flow.SessionStore].
+func (s *SessionStore) Put(ctx context.Context, session flow.Session) error {
+	value, err := json.Marshal(record{
+		Room: session.Room, User: session.User.ID, Name: session.User.Name, Picture: session.User.Picture,
+		Anonymous: session.User.Anonymous, Presence: session.Presence, Joined: session.Joined,
+		Instance: session.Instance,
+	})
+	if err != nil {
+		return fmt.Errorf("redisx: encode session: %w", err)
+	}
+	term := s.conn.breaker.now.Load().term
+	fresh := s.renewed.fresh(session.ID, term)
+	before, err := s.put(ctx, session, value, !fresh)
+	if err != nil {
+		return err
+	}
+	if before == nil && fresh { // the store has lost it since
+		if _, err := s.put(ctx, session, value, true); err != nil {
+			return err
+		}
+	}
+	if before != nil && (before.Room != session.Room || before.User.ID != session.User.ID) {
+		if err := s.unlist(ctx, *before, session); err != nil {
+			return err
+		}
+	}
+	s.renewed.note(session.ID, term)
+	return nil
+}
+
+// put writes a session, and then its places in the sets if they are due. It returns what was stored before,
+// nil when there was nothing.
+func (s *SessionStore) put(ctx context.Context, session flow.Session, value []byte, list bool) (*flow.Session, error) {
+	before, err := call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) (string, error) {
+		var old *redis.StatusCmd
+		err := pipelined(ctx, client, func(p redis.Pipeliner) {
+			old = p.SetArgs(ctx, s.sessionKey(session.ID), value, redis.SetArgs{TTL: s.keep, Get: true})
+			if session.Instance != "" {
+				p.Set(ctx, s.instanceKey(session.Instance), alive, s.conn.config.InstanceTTL)
+			}
+		})
+		if err == nil && list {
+			err = s.list(ctx, client, session)
+		}
+		return old.Val(), err
+	})
+	if err != nil || before == "" {
+		return nil, err
+	}
+	old, err := decodeSession(session.ID, before)
+	if err != nil {
+		return nil, nil //nolint:nilnil,nilerr // whatever stood there was no session, and is none now
+	}
+	return &old, nil
+}
+
+// Get implements [flow.SessionStore].
+func (s *SessionStore) Get(ctx context.Context, id string) (flow.Session, error) {
+	value, err := call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) (string, error) {
+		return client.Get(ctx, s.sessionKey(id)).Result()
+	})
+	if errors.Is(err, redis.Nil) {
+		return flow.Session{}, flow.Errorf(flow.CodeNotFound, "the session has ended")
+	}
+	if err != nil {
+		return flow.Session{}, err
+	}
+	return decodeSession(id, value)
+}
+
+// Delete implements [flow.SessionStore]. The session's own key goes last, so that a Delete that was cut
+// short finds at the next try what is left to do.
+func (s *SessionStore) Delete(ctx context.Context, id string) error {
+	session, err := s.Get(ctx, id)
+	if flow.ErrorCode(err) == flow.CodeNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.renewed.forget(id)
+	if err := s.unlist(ctx, session, flow.Session{}); err != nil {
+		return err
+	}
+	_, err = call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) (int64, error) {
+		return client.Del(ctx, s.sessionKey(id)).Result()
+	})
+	return err
+}
+
+// Health implements [flow.SessionStore].
+func (s *SessionStore) Health() flow.Health { return s.conn.Health() }
+
+func (s *SessionStore) sessionKey(id string) string  { return s.conn.key.of("session:" + id) }
+func (s *SessionStore) instanceKey(id string) string { return s.conn.key.of("instance:" + id) }
+func (s *SessionStore) roomKey(room string) string   { return s.conn.key.of("sessions:room:" + room) }
+func (s *SessionStore) roomsKey() string             { return s.conn.key.of("sessions:rooms") }
+
+func (s *SessionStore) userKey(user string) string {
+	return s.conn.key.of("sessions:user:" + encoded(user))
+}
+
+func decodeSession(id, value string) (flow.Session, error) {
+	var r record
+	if err := json.Unmarshal([]byte(value), &r); err != nil {
+		return flow.Session{}, fmt.Errorf("redisx: stored session: %w", err)
+	}
+	return flow.Session{
+		ID: id, Room: r.Room,
+		User:     flow.User{ID: r.User, Name: r.Name, Picture: r.Picture, Anonymous: r.Anonymous},
+		Presence: r.Presence, Joined: r.Joined, Instance: r.Instance,
+	}, nil
+}

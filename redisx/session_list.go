@@ -1,0 +1,133 @@
+package redisx
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fiberflow/flow"
+)
+
+// alive is the value of the key of an instance that lives.
+const alive = "alive"
+
+// List implements [flow.SessionStore].
+func (s *SessionStore) List(ctx context.Context, q flow.SessionQuery) ([]flow.Session, error) {
+	set := s.roomKey(q.Room)
+	if q.User != "" {
+		set = s.userKey(q.User)
+	}
+	ids, err := s.members(ctx, set, q.After)
+	if err != nil {
+		return nil, err
+	}
+	var found []flow.Session
+	living := map[string]bool{}
+	for len(ids) > 0 && len(found) < q.Limit {
+		n := min(len(ids), touchAtOnce)
+		sessions, err := s.load(ctx, ids[:n])
+		if err != nil {
+			return nil, err
+		}
+		ids = ids[n:]
+		if err := s.lookAt(ctx, living, sessions); err != nil {
+			return nil, err
+		}
+		for _, session := range sessions {
+			if session != nil && living[session.Instance] && (q.Room == "" || q.Room == session.Room) {
+				found = append(found, *session)
+			}
+		}
+	}
+	return found[:min(len(found), max(q.Limit, 0))], nil
+}
+
+// lookAt finds out which of the sessions' instances live.
+func (s *SessionStore) lookAt(ctx context.Context, living map[string]bool, sessions []*flow.Session) error {
+	var unknown []string
+	for _, session := range sessions {
+		if session == nil || session.Instance == "" {
+			continue
+		}
+		if _, known := living[session.Instance]; !known {
+			living[session.Instance] = false
+			unknown = append(unknown, session.Instance)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	names := make([]string, len(unknown))
+	for i, instance := range unknown {
+		names[i] = s.instanceKey(instance)
+	}
+	values, err := s.conn.get(ctx, names)
+	for i, value := range values {
+		living[unknown[i]] = value == alive
+	}
+	return err
+}
+
+// Rooms implements [flow.SessionStore]. Rooms whose sessions have all expired are found here, and
+// dropped.
+func (s *SessionStore) Rooms(ctx context.Context, after string, limit int) ([]string, error) {
+	candidates, err := s.members(ctx, s.roomsKey(), after)
+	if err != nil {
+		return nil, err
+	}
+	var rooms, empty []string
+	for len(candidates) > 0 && len(rooms) < limit {
+		n := min(len(candidates), touchAtOnce)
+		counts, err := s.count(ctx, candidates[:n])
+		if err != nil {
+			return nil, err
+		}
+		for i, room := range candidates[:n] {
+			if counts[i] > 0 {
+				rooms = append(rooms, room)
+				continue
+			}
+			empty = append(empty, room)
+		}
+		candidates = candidates[n:]
+	}
+	if len(empty) > 0 {
+		err = s.dropRooms(ctx, empty...)
+	}
+	return rooms[:min(len(rooms), max(limit, 0))], err
+}
+
+// count returns how many sessions each of the rooms has.
+func (s *SessionStore) count(ctx context.Context, rooms []string) ([]int64, error) {
+	return call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) ([]int64, error) {
+		commands := make([]*redis.IntCmd, len(rooms))
+		err := pipelined(ctx, client, func(p redis.Pipeliner) {
+			for i, room := range rooms {
+				commands[i] = p.ZCount(ctx, s.roomKey(room), millis(time.Now()), "+inf")
+			}
+		})
+		counts := make([]int64, len(rooms))
+		for i, command := range commands {
+			counts[i] = command.Val()
+		}
+		return counts, err
+	})
+}
+
+// members returns those of a set that have not expired, sorted, after the given one.
+func (s *SessionStore) members(ctx context.Context, set, after string) ([]string, error) {
+	members, err := call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) ([]string, error) {
+		return client.ZRangeByScore(ctx, set, &redis.ZRangeBy{Min: "(" + millis(time.Now()), Max: "+inf"}).Result()
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(members)
+	at, exact := slices.BinarySearch(members, after)
+	if exact {
+		at++
+	}
+	return members[at:], nil
+}
