@@ -1,0 +1,193 @@
+/** Types of client.js, the browser client of flow.v1. */
+
+export interface Options {
+  /** The socket's address, ws or http, also relative to the page. Default: ws beside client.js. */
+  url?: string | URL;
+  /** A token that stays the same. Without token and getToken the server decides by its own cookies. */
+  token?: string;
+  /** Asked for a fresh token before every connection, and before the old one ends. */
+  getToken?: () => string | null | Promise<string | null>;
+  /** For tests: the WebSocket class and the time. */
+  WebSocket?: typeof WebSocket;
+  clock?: Clock;
+}
+
+export interface Clock {
+  now(): number;
+  /** From 0 to 1. */
+  random(): number;
+  setTimeout(run: () => void, ms: number): unknown;
+  clearTimeout(id: unknown): void;
+}
+
+export type ClientStatus = "connecting" | "live" | "degraded" | "reconnecting" | "offline" | "closed";
+export type RoomStatus = ClientStatus | "joining" | "left";
+
+/** What was refused: a code of the contract, and a message that may be shown. */
+export class FlowError extends Error {
+  code: string;
+  /** Milliseconds, with what is worth a retry. */
+  retryAfter?: number;
+}
+
+/** Opens a connection that keeps itself alive until close() or a final refusal. */
+export function connect(options?: Options): Client;
+
+export class Client {
+  readonly status: ClientStatus;
+  /** Why status is "closed": a code of the server, or "closed" by the application. */
+  readonly reason: string;
+  /** The user's id, as the server knows it. */
+  readonly user: string | null;
+  readonly limits: Limits;
+  /** Joins a room, again after every reconnect. A room that is joined already is returned as it is. */
+  join(id: string, options?: JoinOptions): Room;
+  /** Ends the connection for good. Sessions can be resumed by the next page in this tab. */
+  close(): void;
+  on<K extends keyof ClientEvents>(type: K, f: (event: ClientEvents[K]) => void): () => void;
+}
+
+export interface ClientEvents {
+  status: { status: ClientStatus; reason: string };
+  /** A message to this user, wherever connected. */
+  event: Event;
+  error: FlowError;
+}
+
+export interface Limits {
+  messageBytes: number;
+  presenceBytes: number;
+  opsPerSecond: number;
+  eventsPerSecond: number;
+  presencePerSecond: number;
+  rooms: number;
+  participants: number;
+  pending: number;
+}
+
+export interface JoinOptions {
+  /** What others see of us from the start. */
+  presence?: Presence;
+  /** Where the session is kept over a reload. Default: sessionStorage; null: nowhere. */
+  storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null;
+  /** Whether the application undoes confirmed operations itself, on the event "rewind". Default: a reset. */
+  rewind?: boolean;
+}
+
+export class Room {
+  readonly id: string;
+  readonly status: RoomStatus;
+  /** Why status is "left": replaced, kicked, forbidden, deleted, a code, or "left". */
+  readonly reason: string;
+  /** Our session; the same after a reconnect or a reload as long as the server keeps it. */
+  readonly session: string;
+  readonly access: "none" | "viewer" | "editor" | "owner";
+  /** What a confirmed operation is written to. */
+  readonly durability: "" | "redis" | "memory";
+  /** After the newest operation that was handed out; null before the first reset. */
+  readonly position: string | null;
+  /** Whether everything was received that was in the log at the last join. */
+  readonly synced: boolean;
+  /** By session, ourselves included. */
+  readonly participants: Map<string, Participant>;
+  /** Our operations that are not in the stream yet: shown on top of the confirmed state. */
+  readonly pending: readonly PendingOperation[];
+  /** Operations of others that have no place yet. */
+  readonly tentative: readonly TentativeOperation[];
+  readonly presence: Presence;
+
+  /** Writes an operation, now or when there is a connection. Throws when the room is left. */
+  submit(data: unknown): PendingOperation;
+  /** Changes keys of our presence, null removes one. Thirty times a second at most, the newest wins. */
+  setPresence(patch: Presence): void;
+  /** Sends an event, at most once; false when there is no connection for it. */
+  send(name: string, data?: unknown, options?: { to?: { session: string } | { user: string }; echo?: boolean }): boolean;
+  /** Stores the confirmed state, so that the log before it may be trimmed. */
+  snapshot(data: unknown, position?: string): Promise<void>;
+  /** Ends our session. Operations that are not confirmed are given up. */
+  leave(): void;
+  on<K extends keyof RoomEvents>(type: K, f: (event: RoomEvents[K]) => void): () => void;
+}
+
+export interface RoomEvents {
+  /** Drop the confirmed state and start from the snapshot, or from nothing. Comes before the first op. */
+  reset: { snapshot?: unknown; position: string; reason?: "trimmed" | "diverged" | "deleted" };
+  /** The next confirmed operation. */
+  op: Operation;
+  /** room.pending changed in a way that no other event tells. */
+  pending: undefined;
+  /** The stream has reached the end that the log had at the join. */
+  synced: undefined;
+  /** room.participants changed; the fields say how. */
+  presence: {
+    reset: boolean;
+    join: Participant[];
+    update: Record<string, Presence>;
+    leave: { session: string; reason: string }[];
+  };
+  event: Event;
+  /** All of ours up to n are held by the server, and not written yet. */
+  queued: { n: number };
+  tentative: TentativeOperation;
+  /** An operation was not taken. final: it is gone; otherwise it is tried again by itself. */
+  nack: { op: PendingOperation; error: FlowError; final: boolean };
+  /** Only with JoinOptions.rewind: confirmed operations after position are void. */
+  rewind: { position: string; reason: "repair" | "trimmed" };
+  /** The room is over, with what could not be written any more. */
+  left: { reason: string; pending: PendingOperation[] };
+  status: { status: RoomStatus; reason: string };
+  /** The server asks for a snapshot: answer with room.snapshot(state). */
+  "snapshot-wanted": { position: string };
+  error: FlowError;
+}
+
+export type Presence = Record<string, unknown>;
+
+export interface Participant {
+  session: string;
+  user: string;
+  /** What the server knows, never what a client claims. */
+  profile: { name?: string; picture?: string; color: string };
+  presence: Presence;
+  /** Unix milliseconds. */
+  joined: number;
+  /** Whether this is our own session. */
+  self: boolean;
+}
+
+export interface Operation {
+  seq: number;
+  position: string;
+  session: string;
+  n: number;
+  user: string;
+  time: number;
+  data: unknown;
+  /** Whether it leaves room.pending with this event. */
+  own: boolean;
+}
+
+export interface PendingOperation {
+  /** Its number in our session; it changes when one before it is refused. */
+  readonly n: number;
+  readonly data: unknown;
+  /** Whether the server holds it, without having written it. */
+  readonly queued: boolean;
+  /** Fulfilled when it is in the log, rejected with a FlowError when it is refused for good. */
+  readonly confirmed: Promise<{ n: number; seq?: number }>;
+}
+
+export interface TentativeOperation {
+  session: string;
+  n: number;
+  user: string;
+  data: unknown;
+}
+
+export interface Event {
+  name: string;
+  data: unknown;
+  /** Missing: sent by the server. */
+  session?: string;
+  user?: string;
+}

@@ -1,0 +1,1016 @@
+// @ts-check
+/**
+ * The browser client of flow.v1: an ES module without dependencies.
+ *
+ *   import { connect } from "/collab/client.js";
+ *   const room = connect().join("my-board");
+ *   room.on("reset", ({ snapshot }) => { state = snapshot ?? {}; });
+ *   room.on("op", ({ data }) => { state = apply(state, data); });
+ *   room.submit({ title: "Hello" });
+ *
+ * It hides reconnecting, resuming, resending and throttling. It knows nothing of what operations mean:
+ * the application keeps the confirmed state, and shows room.pending on top of it.
+ */
+
+/** Confirmed operations of our own that are kept, in case the server's log loses them. */
+const KEPT = 128;
+/** An array of messages holds at most this many. */
+const BATCH = 256;
+/** Codes that refuse an operation for good. */
+const REFUSED = new Set(["rejected", "too_large", "forbidden", "invalid_message"]);
+/** Codes of a refused join that pass by themselves. */
+const PASSING = new Set(["unavailable", "internal", "rate_limited", "room_full", "too_many_rooms"]);
+/** Close codes after which nobody should come back, for a close whose bye was lost. */
+const FINAL = new Map([
+  [4100, "unauthenticated"], [4102, "kicked"], [4103, "forbidden"], [4104, "protocol"], [4105, "replaced"],
+]);
+
+/** Opens a connection that keeps itself alive until close() is called or the server refuses for good. */
+export function connect(options = {}) {
+  return new Client(options);
+}
+
+/** What the server, or this client in its place, refused. */
+export class FlowError extends Error {
+  constructor(code, message = code, retryAfter = undefined) {
+    super(message);
+    this.name = "FlowError";
+    this.code = code;
+    this.retryAfter = retryAfter;
+  }
+}
+
+class Emitter {
+  #listeners = new Map();
+
+  /** Calls f on every event of the type; returns a function that stops that. */
+  on(type, f) {
+    if (!this.#listeners.has(type)) this.#listeners.set(type, new Set());
+    this.#listeners.get(type).add(f);
+    return () => this.#listeners.get(type).delete(f);
+  }
+
+  /** A listener that throws harms neither the others nor the protocol. */
+  _emit(type, value) {
+    for (const f of [...(this.#listeners.get(type) ?? [])]) {
+      try {
+        f(value);
+      } catch (err) {
+        queueMicrotask(() => { throw err; });
+      }
+    }
+  }
+}
+
+/** One connection: the way to the server, who we are, and the rooms on it. Made by connect(). */
+export class Client extends Emitter {
+  /** @type {any} what the server told in welcome */ limits = { messageBytes: 65536, pending: 256 };
+  user = null;
+  #options; #clock; #url; #browser = []; #rooms = new Map(); #requests = new Map(); #ids = 0;
+  #link = null; #ready = false; #state = "live"; #closed = ""; #status = ""; #bye = null;
+  #attempt = 0; #opening = 0; #opened = 0; #lostOnce = false; #retry; #renewal;
+  #token = ""; #offered = false; #authByMessage = false;
+
+  constructor(options) {
+    super();
+    this.#options = options;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    const base = options.url ? globalThis.location?.href : import.meta.url;
+    this.#url = new URL(options.url ?? "ws", base).href.replace(/^http/, "ws");
+    this.#watchBrowser();
+    this.#open();
+  }
+
+  /** connecting, live, degraded, reconnecting, offline or closed. */
+  get status() {
+    if (this.#closed) return "closed";
+    if (this.#ready) return this.#state === "live" ? "live" : "degraded";
+    if (globalThis.navigator?.onLine === false) return "offline";
+    return this.#lostOnce ? "reconnecting" : "connecting";
+  }
+
+  /** Why the client is closed: a code of the server, or "closed" by the application. */
+  get reason() { return this.#closed; }
+
+  /** Joins a room, now and again after every reconnect, until leave() or the server ends it. */
+  join(id, options = {}) {
+    if (this.#rooms.has(id)) return this.#rooms.get(id);
+    const storage = options.storage === undefined ? tabStorage() : options.storage;
+    const memory = new TabMemory(storage, `flow ${this.#url} ${id}`);
+    const room = new Room(this, this.#clock, id, options, memory);
+    this.#rooms.set(id, room);
+    if (this.#ready) room._connected();
+    return room;
+  }
+
+  /** Ends the connection for good. Sessions can be resumed by the next page in this tab. */
+  close() { this.#finish("closed"); }
+
+  _send(message) {
+    if (this.#ready) this.#link.send(typeof message === "string" ? message : JSON.stringify(message));
+    return this.#ready;
+  }
+
+  /** Sends a message with an id; done is called once: with its answer, or without when the link ends. */
+  _request(message, done) {
+    const id = String(++this.#ids);
+    this.#requests.set(id, done);
+    this.#link.send(JSON.stringify({ ...message, id }));
+    return id;
+  }
+
+  _remove(room) { this.#rooms.delete(room.id); }
+
+  _fits(text) { return byteLength(text) <= this.limits.messageBytes; }
+
+  async #open() {
+    const attempt = ++this.#ids;
+    this.#opening = attempt;
+    this.#report();
+    const token = await this.#newToken();
+    if (this.#opening !== attempt) return;
+    if (token === undefined) return this.#lost(1006);
+    this.#token = token;
+    // In the handshake a token also works where anonymous users are welcome; a refusal is only told in
+    // the answer to a message. So the two take turns while connecting fails.
+    this.#offered = !this.#authByMessage && /^[\w.~-]+$/.test(token);
+    const protocols = this.#offered ? ["flow.v1", `flow.bearer.${token}`] : ["flow.v1"];
+    this.#link = new Link(this.#options.WebSocket ?? WebSocket, this.#clock, this.#url, protocols, {
+      message: (m) => this.#receive(m),
+      end: (code) => this.#lost(code),
+    });
+  }
+
+  /** The token to show, "" for none, undefined when the application could not tell now. */
+  async #newToken() {
+    try {
+      return (await this.#options.getToken?.()) ?? this.#options.token ?? "";
+    } catch (err) {
+      this._emit("error", err);
+      return undefined;
+    }
+  }
+
+  #receive(m) {
+    if (m.id !== undefined && this.#requests.has(m.id)) {
+      const done = this.#requests.get(m.id);
+      this.#requests.delete(m.id);
+      return done(m);
+    }
+    if (m.type === "welcome") return this.#welcome(m);
+    if (m.type === "bye") return this.#goodbye(m);
+    if (m.room !== undefined) return this.#rooms.get(m.room)?._receive(m);
+    if (m.type === "state") return this.#setState(m.state);
+    if (m.type === "event") return this._emit("event", m);
+    if (m.type === "error") return this._emit("error", errorOf(m));
+  }
+
+  #welcome(m) {
+    this.limits = { ...this.limits, ...m.limits };
+    this.#link.configure(this.limits.messageBytes, m.heartbeat);
+    this.#opened = this.#clock.now();
+    this.#state = m.state ?? "live";
+    if (m.user && this.#token && !this.#offered) {
+      // The server took us for somebody else (anonymous), and does not let a socket change its user.
+      this.#authByMessage = false;
+      this.#attempt = 0;
+      return this.#link.end(1000);
+    }
+    if (m.user) return this.#enter(m.user, m.expires);
+    if (!this.#token) return this.#finish("unauthenticated");
+    this.#authenticate(this.#token, (err) => this.#finish(err.code));
+  }
+
+  #authenticate(token, refused) {
+    this._request({ type: "auth", token }, (m) => {
+      if (!m) return;
+      if (m.type === "ok") return this.#enter(m.user, m.expires);
+      const err = errorOf(m);
+      this._emit("error", err);
+      if (err.code === "token_expired" && this.#options.getToken) return this.#link.end(4101);
+      refused(err);
+    });
+  }
+
+  #enter(user, expires) {
+    this.user = user;
+    this.#renewBefore(expires);
+    if (this.#ready) return;
+    this.#ready = true;
+    this.#report();
+    for (const room of this.#rooms.values()) room._connected();
+  }
+
+  /** Asks for a new token half a minute before the old one ends, so that nobody notices. */
+  #renewBefore(expires) {
+    this.#clock.clearTimeout(this.#renewal);
+    if (!expires || !this.#options.getToken) return;
+    const rest = expires - this.#clock.now();
+    const link = this.#link;
+    this.#renewal = this.#clock.setTimeout(async () => {
+      const token = await this.#newToken(); // without one, bye token_expired leads to a new attempt
+      if (token && this.#ready && link === this.#link) this.#authenticate(token, () => {});
+    }, Math.max(rest - 30_000, rest / 2));
+  }
+
+  #setState(state) {
+    this.#state = state;
+    this.#report();
+    for (const room of this.#rooms.values()) room._report();
+  }
+
+  #goodbye(m) {
+    this.#bye = m;
+    this.#link.end(1000);
+  }
+
+  #lost(code) {
+    const bye = this.#bye;
+    const lasted = this.#opened > 0 && this.#clock.now() - this.#opened > 5000;
+    this.#link = null;
+    this.#ready = false;
+    this.#lostOnce = true;
+    this.#bye = null;
+    this.#clock.clearTimeout(this.#renewal);
+    for (const room of this.#rooms.values()) room._disconnected();
+    const unanswered = [...this.#requests.values()];
+    this.#requests.clear();
+    for (const done of unanswered) done();
+    const hopeless = bye?.code === "token_expired" && !this.#options.getToken;
+    if (bye ? bye.reconnect === false || hopeless : FINAL.has(code)) {
+      return this.#finish(bye?.code ?? FINAL.get(code));
+    }
+    if (this.#opened === 0 && this.#token) this.#authByMessage = !this.#authByMessage;
+    this.#attempt = lasted ? 0 : this.#attempt;
+    this.#reconnectIn(Math.max(bye?.reconnect ?? 0, bye && this.#attempt === 0 ? 0 : this.#backoff()));
+    this.#attempt++;
+    this.#opened = 0;
+    this.#report();
+  }
+
+  /** Half fixed, half random, doubling up to ten seconds: many clients must not come back at once. */
+  #backoff() {
+    return Math.min(10_000, 250 * 2 ** this.#attempt) * (0.5 + this.#clock.random() / 2);
+  }
+
+  #reconnectIn(ms) {
+    this.#clock.clearTimeout(this.#retry);
+    this.#retry = this.#clock.setTimeout(() => this.#open(), ms);
+  }
+
+  #finish(reason) {
+    if (this.#closed) return;
+    this.#closed = reason;
+    this.#opening = 0;
+    this.#clock.clearTimeout(this.#retry);
+    this.#clock.clearTimeout(this.#renewal);
+    for (const [target, type, f] of this.#browser) target.removeEventListener(type, f);
+    this.#ready = false;
+    this.#link?.discard();
+    this.#link = null;
+    for (const room of this.#rooms.values()) room._closed(reason);
+    this.#report();
+  }
+
+  #report() {
+    if (this.status === this.#status) return;
+    this.#status = this.status;
+    this._emit("status", { status: this.#status, reason: this.#closed });
+    for (const room of this.#rooms.values()) room._report();
+  }
+
+  /** The network coming back, or a page waking up, is the moment to look. */
+  #watchBrowser() {
+    if (!globalThis.addEventListener) return;
+    const look = () => {
+      this.#report();
+      if (this.#link) return this.#link.probe(5000);
+      this.#attempt = 0;
+      this.#reconnectIn(0);
+    };
+    const hide = () => { for (const room of this.#rooms.values()) room._suspend(); };
+    this.#browser = [
+      [globalThis, "online", look], [globalThis, "pagehide", hide],
+      [globalThis, "pageshow", (e) => { if (e.persisted) look(); }],
+      [globalThis, "offline", () => { this.#report(); this.#link?.probe(5000); }],
+      ...(globalThis.document
+        ? [[document, "visibilitychange", () => { if (!document.hidden) look(); }]] : []),
+    ];
+    for (const [target, type, f] of this.#browser) target.addEventListener(type, f);
+  }
+}
+
+const SYSTEM_CLOCK = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  setTimeout: (f, ms) => setTimeout(f, ms),
+  clearTimeout: (id) => clearTimeout(id),
+};
+
+/** One WebSocket: messages out in batches, messages in one by one, and a watch over its life. */
+class Link {
+  #socket; #clock; #to; #out = []; #max = 65536; #heartbeat = 25_000; #watch; #over = false;
+
+  constructor(WebSocket, clock, url, protocols, to) {
+    this.#clock = clock;
+    this.#to = to;
+    this.#socket = new WebSocket(url, protocols);
+    this.#socket.onmessage = (e) => this.#message(e.data);
+    this.#socket.onclose = (e) => this.end(e.code);
+    this.#endIn(10_000); // for the handshake and welcome
+  }
+
+  configure(messageBytes, heartbeat) {
+    this.#max = messageBytes;
+    this.#heartbeat = heartbeat || this.#heartbeat;
+    this.#heard();
+  }
+
+  /** Sends a message soon, together with what else is sent in this turn of the event loop. */
+  send(text) {
+    if (this.#out.push(text) === 1) queueMicrotask(() => this.#flush());
+  }
+
+  /** Expects a sign of life within ms. */
+  probe(ms) {
+    if (this.#socket.readyState !== 1) return;
+    this.send('{"type":"ping"}');
+    this.#endIn(ms);
+  }
+
+  /** Closes and tells so, once. It does not wait for a peer that may not be there any more. */
+  end(code) {
+    if (this.#over) return;
+    this.discard();
+    this.#to.end(code);
+  }
+
+  /** Closes and tells nobody. */
+  discard() {
+    this.#flush();
+    this.#over = true;
+    this.#clock.clearTimeout(this.#watch);
+    this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket.close();
+  }
+
+  #flush() {
+    const out = this.#out;
+    this.#out = [];
+    if (this.#over || this.#socket.readyState !== 1) return;
+    for (let i = 0; i < out.length;) {
+      const first = i;
+      for (let size = 1; i < out.length && i - first < BATCH; i++) {
+        size += byteLength(out[i]) + 1;
+        if (i > first && size > this.#max) break;
+      }
+      const batch = out.slice(first, i);
+      this.#socket.send(batch.length === 1 ? batch[0] : `[${batch.join()}]`);
+    }
+  }
+
+  #message(text) {
+    this.#heard();
+    let messages;
+    try {
+      messages = JSON.parse(text);
+    } catch {
+      return this.end(1007);
+    }
+    for (const m of Array.isArray(messages) ? messages : [messages]) {
+      if (!this.#over && m !== null && typeof m === "object") this.#to.message(m);
+    }
+  }
+
+  /** Silence is answered with a ping, silence after the ping with the end. */
+  #heard() {
+    this.#clock.clearTimeout(this.#watch);
+    this.#watch = this.#clock.setTimeout(() => this.probe(15_000), this.#heartbeat);
+  }
+
+  #endIn(ms) {
+    this.#clock.clearTimeout(this.#watch);
+    this.#watch = this.#clock.setTimeout(() => this.end(1006), ms);
+  }
+}
+
+/**
+ * Our own operations: their numbers, which are confirmed, what to send next. It decides and never
+ * sends, so every rule of resending stands here and nowhere else.
+ */
+class Outbox {
+  session = ""; // under which pending is numbered; "" before the first joined
+  last = 0; // our newest operation that is in the log
+  pending = []; // those behind it: pending[i].n === last + 1 + i
+  #kept = []; // our newest confirmed ones
+  #sent = 0; // how many of pending the server was given since the last turn back
+  #flight = []; // what was sent and not answered; stale, if it was taken back to be sent again
+
+  add(op) {
+    this.pending.push(op);
+    this.#renumber();
+    return op;
+  }
+
+  /** The next operation to send, as long as fewer than window are on their way. */
+  next(window) {
+    if (this.#sent >= Math.min(window, this.pending.length)) return undefined;
+    const op = this.pending[this.#sent++];
+    op.sentAs = { session: this.session, n: op.n };
+    this.#flight.push({ op, n: op.n, stale: false });
+    return op;
+  }
+
+  /**
+   * A stream begins. n is our last operation in the log, undefined when the server cannot tell.
+   * Returns false when the log lost operations that are not held any more.
+   */
+  begin(session, n) {
+    this.#flight = [];
+    if (session !== this.session) this.#move(session, n ?? 0);
+    else if (n !== undefined && n < this.last) return this.#takeBack(n);
+    this.turnBack(n ?? 0);
+    return true;
+  }
+
+  /** What was under way under the old session may be in the log: confirm() looks for it there. */
+  #move(session, n) {
+    for (const op of this.pending) if (op.sentAs) op.former.push(op.sentAs);
+    this.session = session;
+    this.last = n;
+    this.#kept = [];
+    this.#renumber();
+  }
+
+  /** Gives the session up. What the log lost after n, and is still held, is sent again with the rest. */
+  abandon(n) {
+    this.pending.unshift(...this.#kept.filter((op) => op.n > n));
+    this.session = "";
+  }
+
+  /** Whether an operation may already be in the log under a session that we gave up. */
+  get unsure() { return this.pending.some((op) => op.former.length > 0); }
+
+  /** Nothing more will be seen of earlier sessions. */
+  forgetFormer() { for (const op of this.pending) op.former = []; }
+
+  /** An operation of the log. Returns those of ours that are confirmed by it. */
+  confirm({ session, n, seq, data }) {
+    if (session !== this.session) return this.#confirmFormer(session, n, seq);
+    if (n <= this.last) {
+      for (const op of this.#kept) if (op.n === n) op.seq = seq;
+      return [];
+    }
+    const done = this.settle(n - 1); // before n in the log, seen or not: the stream started after them
+    const op = this.pending[0];
+    if (op?.text === JSON.stringify(data)) {
+      op.seq = seq;
+      return [...done, ...this.settle(n)];
+    }
+    this.last = n; // another page wrote it with our session: ours come behind it
+    this.#renumber();
+    this.turnBack(n);
+    return done;
+  }
+
+  #confirmFormer(session, n, seq) {
+    const i = this.pending.findIndex((op) => op.former.some((f) => f.session === session && f.n === n));
+    if (i < 0) return [];
+    const [op] = this.pending.splice(i, 1);
+    op.seq = seq;
+    this.#renumber();
+    this.turnBack(this.last);
+    return [op];
+  }
+
+  /** Everything of ours up to n is in the log. Returns what was pending of it. */
+  settle(n) {
+    const done = this.pending.splice(0, Math.max(0, n - this.last));
+    this.last = Math.max(this.last, n);
+    this.#sent = Math.max(0, this.#sent - done.length);
+    this.#flight = this.#flight.filter((f) => !done.includes(f.op));
+    this.#kept = [...this.#kept, ...done].slice(-KEPT);
+    return done;
+  }
+
+  /** What a nack of n is about: answers come in the order in which we sent, and numbers change. */
+  answered(n) {
+    const i = this.#flight.findIndex((f) => f.n === n);
+    if (i < 0) return { op: this.pending.find((op) => op.n === n), stale: false };
+    return this.#flight.splice(i, 1)[0];
+  }
+
+  /** Removes an operation that was refused for good; those behind it move up. */
+  drop(op) {
+    const i = this.pending.indexOf(op);
+    if (i < 0) return false;
+    this.pending.splice(i, 1);
+    this.#renumber();
+    this.turnBack(Math.min(this.last + i, this.last + this.#sent));
+    return true;
+  }
+
+  /** Sends again from n + 1 on. */
+  turnBack(n) {
+    this.#sent = Math.min(Math.max(0, n - this.last), this.pending.length);
+    for (const f of this.#flight) f.stale ||= f.op.n > this.last + this.#sent;
+  }
+
+  /** What stands after seq in the log is void. Returns false like begin(). */
+  rewind(seq) {
+    const first = this.#kept.find((op) => op.seq > seq);
+    return first ? this.#takeBack(first.n - 1) : true;
+  }
+
+  #takeBack(n) {
+    const lost = this.#kept.filter((op) => op.n > n);
+    if (lost.length !== this.last - n) return false;
+    for (const op of lost) Object.assign(op, { seq: undefined, queued: false });
+    this.#kept = this.#kept.filter((op) => op.n <= n);
+    this.pending.unshift(...lost);
+    this.last = n;
+    this.turnBack(n);
+    return true;
+  }
+
+  #renumber() { this.pending.forEach((op, i) => { op.n = this.last + 1 + i; }); }
+}
+
+/** One room on a client. Made by client.join(). */
+export class Room extends Emitter {
+  session = ""; access = "none"; durability = "";
+  /** The newest confirmed operation that was handed to the application; null before the first. */
+  position = null;
+  participants = new Map();
+  /** Operations of others that have no place in the log yet. */ tentative = [];
+  /** Whether everything was received that was in the log at the last join. */ synced = false;
+  #client; #clock; #options; #memory; #presence; #outbox = new Outbox(); #handlers;
+  #resume = ""; #join = ""; #joined = false; #joinedAt = -Infinity; #ended = ""; #state = "live";
+  #head = 0; #inLog = 0; #window = 256; #gaps = 0; #hold; #retry; #status = "";
+
+  constructor(client, clock, id, options, memory) {
+    super();
+    this.id = id;
+    this.#client = client;
+    this.#clock = clock;
+    this.#options = options;
+    this.#memory = memory;
+    this.#presence = new Presence(clock, options.presence ?? {}, (data) => this.#sendPresence(data));
+    this.#handlers = {
+      op: this.#onOp, nack: this.#onNack, queued: this.#onQueued, tentative: this.#onTentative,
+      rewind: this.#onRewind, left: this.#onLeft, presence: this.#onPresence, state: this.#onState,
+      error: this.#onError, event: (m) => this._emit("event", m),
+      "snapshot-wanted": (m) => this._emit("snapshot-wanted", { position: m.position }),
+    };
+    this.#restore(memory.load());
+  }
+
+  /** joining, live, degraded, left, or while there is no connection the status of the client. */
+  get status() {
+    if (this.#ended) return "left";
+    if (this.#client.status !== "live" && this.#client.status !== "degraded") return this.#client.status;
+    if (!this.#joined) return "joining";
+    return this.#state === "live" ? this.#client.status : "degraded";
+  }
+
+  /** Why the room is left: a reason of the server, a code, or "left". */
+  get reason() { return this.#ended; }
+
+  /** Our operations that are not in the stream yet, in order. */
+  get pending() { return [...this.#outbox.pending]; }
+
+  /** What others see of us. */
+  get presence() { return { ...this.#presence.data }; }
+
+  /** Writes an operation, now or when there is a connection. Its promise tells how it ended. */
+  submit(data) {
+    const over = this.#ended || this.#client.reason;
+    if (over) throw new FlowError(over, "the room is not joined any more");
+    const text = JSON.stringify(data);
+    if (text === undefined) throw new TypeError("an operation must be a JSON value");
+    const op = this.#outbox.add(operation(text));
+    this.#save();
+    this._emit("pending");
+    this.#pump();
+    return op;
+  }
+
+  /** Changes keys of our presence, null removes one. Fast changes are merged, the newest wins. */
+  setPresence(patch) {
+    this.#presence.set(patch);
+    this.#showOwnPresence();
+  }
+
+  /** Sends an event, at most once. Returns false when there is no connection for it. */
+  send(name, data = null, { to, echo } = {}) {
+    return this.#joined && this.#client._send({ type: "event", room: this.id, name, data, to, echo });
+  }
+
+  /** Stores the state at a position, by default the one after the last op event. */
+  snapshot(data, position = this.position) {
+    return new Promise((resolve, reject) => {
+      const lost = new FlowError("unavailable", "there is no connection");
+      if (!this.#joined) return reject(lost);
+      this.#client._request({ type: "snapshot", room: this.id, position, data }, (m) => {
+        if (m?.type === "ok") return resolve();
+        reject(m ? errorOf(m) : lost);
+      });
+    });
+  }
+
+  /** Ends our session in the room. Operations that are not confirmed are given up. */
+  leave() {
+    if (this.#ended) return;
+    if (this.#joined) this.#client._request({ type: "leave", room: this.id }, () => {});
+    this.#finish("left");
+  }
+
+  _connected() { this.#sendJoin(); }
+
+  _disconnected() {
+    this.#stop();
+    this._report();
+  }
+
+  _closed(reason) {
+    this.#stop();
+    this._suspend();
+    for (const op of this.#outbox.pending) op.reject(new FlowError(reason));
+    this._report();
+  }
+
+  _suspend() { this.#memory.release(); }
+
+  _report() {
+    if (this.status === this.#status) return;
+    this.#status = this.status;
+    this._emit("status", { status: this.#status, reason: this.#ended || this.#client.reason });
+  }
+
+  /** Until joined comes, what arrives belongs to a stream that we have ended. */
+  _receive(m) {
+    if (this.#joined) this.#handlers[m.type]?.call(this, m);
+  }
+
+  #stop() {
+    this.#joined = false;
+    this.#join = "";
+    this.#clock.clearTimeout(this.#hold);
+    this.#clock.clearTimeout(this.#retry);
+    this.#hold = undefined;
+  }
+
+  #sendJoin() {
+    this.#joinedAt = this.#clock.now();
+    this.#retry = this.#clock.setTimeout(() => this.#rejoin(), 15_000);
+    this.#presence.sent();
+    this.#join = this.#client._request({
+      type: "join", room: this.id, resume: this.#resume || undefined,
+      position: this.position ?? undefined, presence: this.#presence.data,
+    }, (m) => {
+      if (!m || m.id !== this.#join) return;
+      this.#clock.clearTimeout(this.#retry);
+      if (m.type === "joined") this.#begin(m);
+      else this.#joinRefused(errorOf(m));
+    });
+    this._report();
+  }
+
+  /** Starts the stream again; not more than once a second, so that no mistake becomes a storm. */
+  #rejoin(ms = Math.max(0, this.#joinedAt + 1000 - this.#clock.now())) {
+    this.#stop();
+    this.#retry = this.#clock.setTimeout(() => this.#sendJoin(), ms);
+    this._report();
+  }
+
+  #joinRefused(err) {
+    if (err.code === "stale_session") {
+      this.#forgetSession();
+      return this.#rejoin(0);
+    }
+    this._emit("error", err);
+    if (PASSING.has(err.code) || err.retryAfter) return this.#rejoin(err.retryAfter ?? 1000);
+    this.#finish(err.code);
+  }
+
+  #begin(m) {
+    if (!this.#outbox.begin(m.session, m.n)) return this.#renounce(m.n);
+    const reset = !m.resumed;
+    if (reset) this.position = m.position;
+    this.#resume = m.resume;
+    this.#state = m.state ?? "live";
+    this.#head = seqOf(m.head);
+    this.#inLog = m.n ?? 0;
+    this.#window = this.#client.limits.pending;
+    this.session = m.session;
+    this.access = m.access;
+    this.durability = m.durability;
+    this.tentative = [];
+    this.synced = false;
+    this.#joined = true;
+    const { pending, last } = this.#outbox;
+    if (this.#inLog > last + pending.length) this.#confirmed(this.#outbox.settle(this.#inLog));
+    if (reset) {
+      const { position, reason } = m;
+      this._emit("reset", { snapshot: m.snapshot?.data, position, reason });
+    }
+    this.#onPresence({ reset: true, join: m.participants });
+    this._emit("pending");
+    this._report();
+    this.#advance();
+  }
+
+  /** The log lost operations that we cannot send again: only a new session can go on. */
+  #renounce(n) {
+    this.#client._request({ type: "leave", room: this.id }, () => {});
+    this.#outbox.abandon(n);
+    this.#forgetSession();
+    this.#rejoin();
+  }
+
+  #onOp(m) {
+    const at = seqOf(this.position);
+    if (m.seq <= at) return;
+    if (m.seq !== at + 1) return this.#rejoin();
+    this.position = `${m.seq}:${m.hash}`;
+    const done = this.#outbox.confirm(m);
+    this.tentative = this.tentative.filter((t) => t.session !== m.session || t.n > m.n);
+    const { seq, session, n, user, time, data } = m;
+    const own = done.some((op) => op.seq === seq);
+    this._emit("op", { seq, position: this.position, session, n, user, time, data, own });
+    this.#confirmed(done);
+    this.#advance();
+  }
+
+  #confirmed(ops) {
+    if (ops.length === 0) return;
+    this.#gaps = 0;
+    this.#window = Math.min(this.#window * 2, this.#client.limits.pending);
+    for (const op of ops) op.resolve({ n: op.n, seq: op.seq });
+    this.#save();
+    this._emit("pending");
+  }
+
+  /** Once the stream has reached the head, what joined said about our operations is settled. */
+  #advance() {
+    if (!this.synced && seqOf(this.position) >= this.#head) {
+      this.synced = true;
+      this.#confirmed(this.#outbox.settle(this.#inLog));
+      this.#outbox.forgetFormer();
+      this.#save();
+      this._emit("synced");
+    }
+    this.#pump();
+  }
+
+  #pump() {
+    if (!this.#joined || this.#hold !== undefined) return;
+    if (!this.synced && this.#outbox.unsure) return;
+    for (let op; (op = this.#outbox.next(this.#window));) {
+      const text = `{"type":"op","room":${JSON.stringify(this.id)},"n":${op.n},"data":${op.text}}`;
+      if (this.#client._fits(text)) this.#client._send(text);
+      else this.#refuse(op, new FlowError("too_large", "the change is too large"));
+    }
+    this.#save();
+  }
+
+  #pumpAfter(ms) {
+    this.#clock.clearTimeout(this.#hold);
+    this.#hold = this.#clock.setTimeout(() => {
+      this.#hold = undefined;
+      this.#pump();
+    }, ms);
+  }
+
+  #onNack(m) {
+    const err = errorOf(m);
+    const { op, stale } = this.#outbox.answered(m.n);
+    if (REFUSED.has(m.code)) {
+      if (op) this.#refuse(op, err);
+      return this.#pump();
+    }
+    if (m.code === "duplicate" || stale) return;
+    if (m.code === "not_joined" || m.last < this.#outbox.last) return this.#rejoin();
+    this.#outbox.turnBack(m.last ?? m.n - 1);
+    if (m.code === "gap") return this.#pumpAfter(this.#gaps++ && Math.min(5000, 50 * 2 ** this.#gaps));
+    this.#window = 1; // one operation knocks until the door is open
+    this._emit("nack", { op, error: err, final: false });
+    this.#pumpAfter((m.retryAfter ?? 1000) * (1 + this.#clock.random() / 4));
+  }
+
+  #refuse(op, error) {
+    if (!this.#outbox.drop(op)) return;
+    op.reject(error);
+    this.#save();
+    this._emit("nack", { op, error, final: true });
+    this._emit("pending");
+  }
+
+  #onQueued(m) {
+    for (const op of this.#outbox.pending) if (op.n <= m.n) op.queued = true;
+    this.#window = this.#client.limits.pending;
+    this._emit("queued", { n: m.n });
+    this._emit("pending");
+    this.#pump();
+  }
+
+  #onTentative({ session, n, user, data }) {
+    if (session === this.session) return;
+    this.tentative = [...this.tentative, { session, n, user, data }];
+    this._emit("tentative", { session, n, user, data });
+  }
+
+  #onRewind({ position, reason }) {
+    const undo = this.#options.rewind === true;
+    this.position = undo ? position : null;
+    if (undo) this._emit("rewind", { position, reason });
+    if (!undo || !this.#outbox.rewind(seqOf(position))) return this.#rejoin();
+    this._emit("pending");
+    this.#pump();
+  }
+
+  #onLeft({ reason }) {
+    if (reason !== "expired") return this.#finish(reason);
+    this.#forgetSession();
+    this.#rejoin();
+  }
+
+  #onPresence({ reset = false, join = [], update = {}, leave = [] }) {
+    if (reset) this.participants.clear();
+    for (const p of join) {
+      const self = p.session === this.session;
+      this.participants.set(p.session, { ...p, presence: merge(bare(), p.presence ?? {}), self });
+    }
+    for (const [session, patch] of Object.entries(update)) {
+      const p = this.participants.get(session);
+      if (p) p.presence = merge({ __proto__: null, ...p.presence }, patch);
+    }
+    for (const { session } of leave) this.participants.delete(session);
+    this.#showOwnPresence();
+    this._emit("presence", { reset, join, update, leave });
+  }
+
+  /** We know our presence better than the server, whose word is always a moment old. */
+  #showOwnPresence() {
+    const self = this.participants.get(this.session);
+    if (self) self.presence = { __proto__: null, ...this.#presence.data };
+  }
+
+  #sendPresence(data) {
+    return this.#joined && this.#client._send({ type: "presence", room: this.id, data });
+  }
+
+  #onState(m) {
+    this.#state = m.state;
+    if (m.state === "live") this.tentative = []; // the journal is empty
+    this._report();
+  }
+
+  #onError(m) {
+    if (m.code === "not_joined") return this.#rejoin();
+    if (m.code === "rate_limited") this.#presence.again(m.retryAfter ?? 1000);
+    this._emit("error", errorOf(m));
+  }
+
+  #finish(reason) {
+    const pending = this.pending;
+    this.#stop();
+    this.#ended = reason;
+    this.#memory.clear();
+    this.#client._remove(this);
+    this.#outbox = new Outbox();
+    this.participants.clear();
+    this.tentative = [];
+    for (const op of pending) op.reject(new FlowError(reason));
+    this._emit("left", { reason, pending });
+    this._report();
+  }
+
+  #forgetSession() {
+    this.#resume = "";
+    this.#memory.clear();
+  }
+
+  #restore(saved) {
+    if (!saved) return;
+    this.#resume = saved.resume;
+    this.#outbox.session = saved.session;
+    this.#outbox.last = saved.n;
+    for (const { text, ...rest } of saved.pending) this.#outbox.add(operation(text, rest));
+  }
+
+  #save() {
+    if (!this.#resume) return;
+    const { session, last, pending } = this.#outbox;
+    const kept = pending.map(({ text, sentAs, former }) => ({ text, sentAs, former }));
+    this.#memory.save({ resume: this.#resume, session, n: last, pending: kept });
+  }
+}
+
+/** Our presence in one room: what it is, and what of it the others were not told yet. */
+class Presence {
+  data; #clock; #send; #changed = {}; #timer; #next = 0;
+
+  constructor(clock, data, send) {
+    this.#clock = clock;
+    this.data = merge(bare(), data);
+    this.#send = send;
+  }
+
+  set(patch) {
+    merge(this.data, patch);
+    Object.assign(this.#changed, patch);
+    this.#timer ??= this.#clock.setTimeout(() => this.#flush(), Math.max(0, this.#next - this.#clock.now()));
+  }
+
+  /** A join carried all of it. */
+  sent() { this.#changed = {}; }
+
+  /** The server dropped a change: all of it goes once more. */
+  again(ms) {
+    this.#next = this.#clock.now() + ms;
+    this.set({ ...this.data });
+  }
+
+  /** Thirty times a second is smooth, and half of what the server allows by default. */
+  #flush() {
+    this.#timer = undefined;
+    if (Object.keys(this.#changed).length === 0 || !this.#send(this.#changed)) return;
+    this.#changed = {};
+    this.#next = this.#clock.now() + 33;
+  }
+}
+
+/**
+ * What a tab remembers of a session over a reload. A duplicated tab starts with a copy of it, and
+ * must not take the session away from the first: it sees that the copy is marked as in use.
+ */
+class TabMemory {
+  #storage; #key; #saved = null;
+
+  constructor(storage, key) {
+    this.#storage = storage;
+    this.#key = key;
+  }
+
+  load() {
+    try {
+      const saved = JSON.parse(this.#storage?.getItem(this.#key) ?? "null");
+      return saved?.open ? null : saved;
+    } catch {
+      return null;
+    }
+  }
+
+  save(saved) { this.#write({ ...saved, open: true }); }
+
+  release() { if (this.#saved) this.#write({ ...this.#saved, open: false }); }
+
+  clear() {
+    this.#saved = null;
+    this.#storage?.removeItem(this.#key);
+  }
+
+  #write(saved) {
+    this.#saved = saved;
+    try {
+      this.#storage?.setItem(this.#key, JSON.stringify(saved));
+    } catch {
+      this.#storage?.removeItem(this.#key); // over the quota: better no memory than an old one
+    }
+  }
+}
+
+function tabStorage() {
+  try {
+    return globalThis.sessionStorage ?? null;
+  } catch {
+    return null; // switched off by the user
+  }
+}
+
+function operation(text, { sentAs = undefined, former = [] } = {}) {
+  const op = { n: 0, text, data: JSON.parse(text), seq: undefined, queued: false, sentAs, former };
+  op.confirmed = new Promise((resolve, reject) => Object.assign(op, { resolve, reject }));
+  op.confirmed.catch(() => {}); // the nack event tells it as well: nobody is forced to wait here
+  return op;
+}
+
+function bare() { return Object.create(null); }
+
+/** Sets the keys of patch in target, null removes. target has no prototype that a key could reach. */
+function merge(target, patch) {
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete target[key];
+    else target[key] = value;
+  }
+  return target;
+}
+
+function seqOf(position) { return position === null ? 0 : Number.parseInt(position, 10); }
+
+function errorOf(m) { return new FlowError(m.code, m.message, m.retryAfter); }
+
+const ENCODER = new TextEncoder();
+
+function byteLength(text) { return ENCODER.encode(text).length; }
