@@ -663,10 +663,9 @@ export class Room extends Emitter {
   #sendJoin() {
     this.#joinedAt = this.#clock.now();
     this.#retry = this.#clock.setTimeout(() => this.#rejoin(), 15_000);
-    this.#presence.sent();
     this.#join = this.#client._request({
       type: "join", room: this.id, resume: this.#resume || undefined,
-      position: this.position ?? undefined, presence: this.#presence.data,
+      position: this.position ?? undefined, presence: this.#presence.whole(),
     }, (m) => {
       if (!m || m.id !== this.#join) return;
       this.#clock.clearTimeout(this.#retry);
@@ -909,27 +908,35 @@ export class Room extends Emitter {
 
 /** Our presence in one room: what it is, and what of it the others were not told yet. */
 class Presence {
-  data; #clock; #send; #changed = {}; #timer; #next = 0;
+  data = bare(); #clock; #send; #changed = {}; #removed = {}; #timer; #next = 0;
 
   constructor(clock, data, send) {
     this.#clock = clock;
-    this.data = merge(bare(), data);
     this.#send = send;
+    this.#keep(data);
   }
 
   set(patch) {
-    merge(this.data, patch);
+    this.#keep(patch);
     Object.assign(this.#changed, patch);
     this.#timer ??= this.#clock.setTimeout(() => this.#flush(), Math.max(0, this.#next - this.#clock.now()));
   }
 
-  /** A join carried all of it. */
-  sent() { this.#changed = {}; }
+  #keep(patch) {
+    merge(this.data, patch);
+    for (const key of Object.keys(patch)) if (patch[key] === null) this.#removed[key] = null;
+  }
+
+  /** What a join carries: the session may remember keys that were removed meanwhile. */
+  whole() {
+    this.#changed = {};
+    return { ...this.#removed, ...this.data };
+  }
 
   /** The server dropped a change: all of it goes once more. */
   again(ms) {
     this.#next = this.#clock.now() + ms;
-    this.set({ ...this.data });
+    this.set({ ...this.#removed, ...this.data });
   }
 
   /** Thirty times a second is smooth, and half of what the server allows by default. */

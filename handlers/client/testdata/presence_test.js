@@ -20,16 +20,17 @@ test("Room.setPresence/throttled, the newest wins", async () => {
   same(merged, { x: 99, key0: 98, key1: 99 });
 });
 
-// What was set while there was no connection is in the next join, and not sent once more.
+// What was set while there was no connection is in the next join, and not sent once more. A key that
+// was removed says so: the session may remember it.
 test("Room.setPresence/goes with the join", async () => {
-  const world = await joinedRoom({ join: { presence: { name: "Ada" } } });
+  const world = await joinedRoom({ join: { presence: { name: "Ada", drag: null } } });
   world.socket().lose();
   world.room.setPresence({ cursor: [1, 2] });
   world.room.setPresence({ gone: 1 });
   world.room.setPresence({ gone: null });
   await world.clock.advance(10_000);
   world.socket().accept();
-  same((await world.socket().joined()).presence, { name: "Ada", cursor: [1, 2] });
+  same((await world.socket().joined()).presence, { drag: null, gone: null, name: "Ada", cursor: [1, 2] });
   await world.clock.advance(1000);
   same(await world.socket().take("presence"), []);
 });
