@@ -1,0 +1,215 @@
+package middleware
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/fiberflow/flow"
+	"github.com/fiberflow/flow/memx"
+	"github.com/fiberflow/flow/redisx"
+)
+
+// Open reads the settings, picks the backends, and opens the hub. The caller closes it.
+//
+// The error is about the settings, and names every key that is wrong. A Redis that is away is none: see the
+// package's comment.
+func Open(config Config) (*flow.Hub, error) {
+	cfg := configDefault(config)
+	o := &opening{log: cfg.Logger}
+	if err := o.read(cfg); err != nil {
+		return nil, err
+	}
+	verify, err := o.verifier(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.connect(cfg); err != nil {
+		return nil, err
+	}
+	closed := func() {}
+	if o.conn != nil {
+		closed = o.closeRedis
+	}
+	hub, err := flow.New(o.hubConfig(cfg, verify, closed))
+	if err != nil {
+		closed()
+		return nil, err
+	}
+	o.report()
+	return hub, nil
+}
+
+// opening is what Open gathers on its way to a hub.
+type opening struct {
+	Settings
+	log     *slog.Logger
+	keys    *signingKeys
+	conn    *redisx.Conn // nil: no subsystem is on Redis
+	arrival *arrival     // nil: nothing is left to do when Redis answers
+
+	sessions flow.SessionStore
+	bus      flow.Bus
+	ordering flow.Log
+}
+
+// read takes the settings from the code or from the environment, and tells what is odd about them.
+func (o *opening) read(cfg Config) error {
+	if cfg.Settings != nil {
+		o.Settings = *cfg.Settings
+	} else {
+		settings, err := LoadSettings(cfg)
+		if err != nil {
+			return err
+		}
+		o.Settings = settings
+	}
+	for _, i := range o.ignored {
+		o.log.Warn("settings have no effect", "keys", i.keys, "because", i.because)
+	}
+	if o.Anonymous {
+		o.log.Warn("COLLAB_ANONYMOUS is true: everybody may come in without credentials")
+	}
+	if len(o.Secrets) == 0 {
+		o.log.Warn("COLLAB_SECRET is unset: the key that signs resume tokens is drawn at start",
+			"shared_through_redis", o.RedisCollaboration)
+	}
+	o.keys = newSigningKeys(o.Secrets)
+	return nil
+}
+
+func (o *opening) verifier(cfg Config) (func(context.Context, string) (flow.User, error), error) {
+	if cfg.VerifyToken == nil {
+		return tokenVerifier(o.Settings, o.log)
+	}
+	if o.JWTSecret != "" || o.JWKSFile != "" {
+		o.log.Warn("settings have no effect", "keys", []string{"COLLAB_JWT_SECRET", "COLLAB_JWKS_FILE"},
+			"because", "the application checks tokens itself")
+	}
+	return cfg.VerifyToken, nil
+}
+
+// connect picks the backend of each subsystem, and reaches for Redis if any is there.
+func (o *opening) connect(cfg Config) error {
+	memory := memx.NewLog(memx.LogConfig{
+		OperationLimit: o.OperationLimit, OperationTTL: o.OperationTTL, SessionTTL: o.SessionTTL,
+	})
+	o.sessions = memx.NewSessionStore(memx.SessionConfig{SessionTTL: o.SessionTTL, InstanceTTL: o.PresenceTTL})
+	o.bus, o.ordering = memx.NewBus(), memory
+	if !o.UsesRedis() {
+		return nil
+	}
+	conn, err := redisx.Open(context.Background(), o.redisConfig(cfg))
+	if err != nil {
+		return fmt.Errorf("open redis: %w", err)
+	}
+	o.conn = conn
+	if o.RedisCollaboration {
+		o.sessions = redisx.NewSessionStore(conn)
+	}
+	if o.RedisWebsockets {
+		o.bus = redisx.NewBus(conn)
+	}
+	if o.RedisEventOrdering {
+		o.ordering = redisx.NewLog(conn)
+	}
+	o.reach(memory)
+	return nil
+}
+
+// reach looks whether Redis is there. What that leaves to do, arrival does when it is.
+func (o *opening) reach(memory flow.Log) {
+	a := &arrival{conn: o.conn, log: o.log, redis: o.Redis}
+	if o.RedisCollaboration && !o.keys.shared.Load() {
+		a.keys = o.keys
+	}
+	err := o.ask()
+	if err != nil {
+		o.log.Warn("redis cannot be reached, going on in memory until it answers",
+			"addr", o.conn.Addr(), "reason", err.Error())
+		a.standby = o.standIn(memory)
+	} else if a.try(context.Background()) == nil {
+		return
+	}
+	a.start()
+	o.arrival = a
+}
+
+// ask returns why Redis does not answer; nil when it does.
+func (o *opening) ask() error {
+	if o.conn.Health().State == flow.Live {
+		return nil
+	}
+	return o.conn.Ping(context.Background())
+}
+
+// standIn lets memory stand in for the log on Redis; nil when the log is in memory anyway.
+func (o *opening) standIn(memory flow.Log) *standby {
+	if !o.RedisEventOrdering {
+		return nil
+	}
+	s := newStandby(o.ordering, memory, o.log)
+	o.ordering = s
+	return s
+}
+
+// closeRedis runs when the hub has ended.
+func (o *opening) closeRedis() {
+	if o.arrival != nil {
+		o.arrival.stop()
+	}
+	if err := o.conn.Close(); err != nil {
+		o.log.Warn("closing redis failed", "error", err)
+	}
+}
+
+func (o *opening) hubConfig(
+	cfg Config, verify func(context.Context, string) (flow.User, error), closed func(),
+) flow.Config {
+	origins := o.AllowedOrigins
+	return flow.Config{
+		Sessions: o.sessions, Bus: o.bus, Log: o.ordering,
+		Instance: o.instance(), Logger: o.log, Secrets: o.keys.all, Limits: o.Limits,
+		Heartbeat: o.Heartbeat, Timeout: o.Timeout, AuthTimeout: o.AuthTimeout, Drain: o.Drain, Grace: o.Grace,
+		PresenceTTL: o.PresenceTTL, SessionTTL: o.SessionTTL, PositionCheck: o.PositionCheck,
+		Anonymous: o.Anonymous, AllowedOrigins: origins, AdminToken: string(o.AdminToken),
+		Authenticate: cfg.Authenticate, VerifyToken: verify, Admin: cfg.Admin, Authorize: cfg.Authorize,
+		OnOperation: cfg.OnOperation, OnJoin: cfg.OnJoin, OnLeave: cfg.OnLeave, OnClosed: closed,
+	}
+}
+
+// instance keeps the children of a prefork apart: they all read the same COLLAB_INSTANCE.
+func (o *opening) instance() string {
+	if o.Instance == "" || !fiber.IsChild() {
+		return o.Instance
+	}
+	pid := strconv.Itoa(os.Getpid())
+	return o.Instance[:min(len(o.Instance), 63-len(pid))] + "-" + pid
+}
+
+// report says which backend serves each subsystem.
+func (o *opening) report() {
+	var inMemory []string
+	for _, s := range []flow.Subsystem{
+		{Name: "collaboration", Health: o.sessions.Health()},
+		{Name: "websockets", Health: o.bus.Health()},
+		{Name: "ordering", Health: o.ordering.Health()},
+	} {
+		attributes := []any{"subsystem", s.Name, "backend", s.Backend, "state", string(s.State)}
+		if s.State != flow.Live {
+			attributes = append(attributes, "serving", "memory")
+		}
+		o.log.Info("subsystem ready", attributes...)
+		if s.Backend == "memory" {
+			inMemory = append(inMemory, s.Name)
+		}
+	}
+	if len(inMemory) > 0 && fiber.IsChild() {
+		o.log.Warn("prefork runs several processes, and what is in memory is not shared between them",
+			"in_memory", inMemory)
+	}
+}

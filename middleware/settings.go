@@ -1,0 +1,105 @@
+package middleware
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/fiberflow/flow"
+)
+
+// Settings is what the environment says: one field for every key, named beside it, with the default
+// that [LoadSettings] fills in. An application may change them before it hands them to [Open].
+type Settings struct {
+	RedisCollaboration bool // USE_REDIS_COLLABORATION; false: sessions in memory
+	RedisWebsockets    bool // USE_REDIS_WEBSOCKETS; false: events stay on their instance
+	RedisEventOrdering bool // USE_REDIS_EVENT_ORDERING; false: the log in memory
+
+	Redis RedisSettings
+
+	// These three hold for both backends, whatever their names say.
+
+	SessionTTL     time.Duration // REDIS_SESSION_TTL; 1h
+	OperationTTL   time.Duration // REDIS_OPERATION_TTL; 24h
+	OperationLimit int           // REDIS_OPERATION_LIMIT; 10000 operations a room
+
+	Outage Outage // COLLAB_OUTAGE; OutageRelay
+
+	JWTSecret      Secret   // COLLAB_JWT_SECRET; no HS256 tokens
+	JWKSFile       string   // COLLAB_JWKS_FILE; no RS256, ES256 and EdDSA tokens
+	Anonymous      bool     // COLLAB_ANONYMOUS; false
+	AllowedOrigins []string // COLLAB_ALLOWED_ORIGINS; the same host only
+	AdminToken     Secret   // COLLAB_ADMIN_TOKEN; none
+	Secrets        []Secret // COLLAB_SECRET; drawn at start
+
+	Limits flow.Limits // COLLAB_MESSAGE_BYTES and the seven beside it
+
+	Heartbeat     time.Duration // COLLAB_HEARTBEAT; 25s
+	Timeout       time.Duration // COLLAB_TIMEOUT; 60s
+	AuthTimeout   time.Duration // COLLAB_AUTH_TIMEOUT; 10s
+	Drain         time.Duration // COLLAB_DRAIN; 15s
+	Grace         time.Duration // COLLAB_GRACE; 2s
+	PresenceTTL   time.Duration // COLLAB_PRESENCE_TTL; 15s
+	PositionCheck time.Duration // COLLAB_POSITION_CHECK; 5s
+
+	Instance string // COLLAB_INSTANCE; random
+	Port     int    // PORT; 3000. For the application: nothing here listens
+
+	ignored []ignored
+}
+
+// ignored are keys that are set and have no effect.
+type ignored struct {
+	keys    []string
+	because string
+}
+
+// RedisSettings says where Redis is and how to speak to it. REDIS_URL, when set, has already won over
+// the keys that it covers.
+type RedisSettings struct {
+	Mode       string   // REDIS_MODE; single, or sentinel, or cluster
+	Addrs      []string // REDIS_ADDRS, else REDIS_URL, else REDIS_HOST and REDIS_PORT; localhost:6379
+	MasterName string   // REDIS_MASTER_NAME; with sentinel
+	Username   string   // REDIS_USERNAME; none
+	Password   Secret   // REDIS_PASSWORD; none
+	DB         int      // REDIS_DB; 0
+	TLS        bool     // REDIS_TLS, or a rediss:// URL; false
+
+	Prefix  string        // REDIS_KEY_PREFIX; flow
+	Timeout time.Duration // REDIS_TIMEOUT of one command; 500ms
+}
+
+// UsesRedis reports whether any subsystem is asked to be on Redis.
+func (s Settings) UsesRedis() bool {
+	return s.RedisCollaboration || s.RedisWebsockets || s.RedisEventOrdering
+}
+
+// Outage says what happens to operations while Redis is away.
+type Outage string
+
+// The choices of COLLAB_OUTAGE.
+const (
+	OutageRelay  Outage = "relay"  // kept, and shown to those on the same instance
+	OutageHold   Outage = "hold"   // kept, and shown when they are confirmed
+	OutageReject Outage = "reject" // refused
+)
+
+// Secret is a text that must not be printed: every common way to print it shows ***. Convert it to a
+// string to use it.
+type Secret string
+
+// String returns ***, or nothing for an empty secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "***"
+}
+
+// GoString returns what String returns, quoted.
+func (s Secret) GoString() string { return `"` + s.String() + `"` }
+
+// MarshalText returns what String returns.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue returns what String returns.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
