@@ -1,0 +1,473 @@
+package flow_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fiberflow/flow"
+	"github.com/fiberflow/flow/memx"
+)
+
+func TestConn_Auth(t *testing.T) {
+	verify := func(_ context.Context, token string) (flow.User, error) {
+		switch {
+		case token == "old":
+			return flow.User{ID: "ann", Expires: time.Now().Add(-time.Minute)}, nil
+		case strings.HasPrefix(token, "user:"):
+			return flow.User{ID: token[5:], Expires: time.Now().Add(time.Hour)}, nil
+		default:
+			return flow.User{}, flow.Errorf(flow.CodeUnauthenticated, "no good")
+		}
+	}
+
+	// Until auth, only auth and ping are answered; then the socket is its user's.
+	t.Run("first message", func(t *testing.T) {
+		h := newHub(t, flow.Config{VerifyToken: verify})
+		c := dialAs(t, h, nil)
+		for _, m := range []msg{{"type": "join", "room": "r"}, {"type": "what"}, {"type": "op", "room": "r", "n": 1}} {
+			c.send(m)
+			if got := c.expect("error"); got.str("code") != "unauthenticated" {
+				t.Errorf("%v answered %v", m, got)
+			}
+		}
+		if got := c.request(msg{"type": "ping"}); got.str("type") != "pong" {
+			t.Errorf("ping answered %v", got)
+		}
+		if got := c.request(msg{"type": "auth", "token": "bad"}); got.str("code") != "unauthenticated" {
+			t.Errorf("got %v", got)
+		}
+		if got := c.request(msg{"type": "auth", "token": "old"}); got.str("code") != "token_expired" {
+			t.Errorf("got %v", got)
+		}
+		got := c.request(msg{"type": "auth", "token": "user:ann"})
+		if got.str("user") != "ann" || got.num("expires") == 0 {
+			t.Fatalf("got %v", got)
+		}
+		c.join("r")
+		if got := c.request(msg{"type": "auth", "token": "user:eve"}); got.str("code") != "forbidden" {
+			t.Errorf("another user got %v", got)
+		}
+	})
+
+	// Renewing asks Authorize again; a right that is gone ends the membership.
+	t.Run("reauthorizes", func(t *testing.T) {
+		var mu sync.Mutex
+		access := flow.Editor
+		h := newHub(t, flow.Config{VerifyToken: verify, Authorize: func(context.Context, flow.User, string) (flow.Access, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return access, nil
+		}})
+		c := dialAs(t, h, nil)
+		c.request(msg{"type": "auth", "token": "user:ann"})
+		c.join("r")
+		mu.Lock()
+		access = flow.None
+		mu.Unlock()
+		c.request(msg{"type": "auth", "token": "user:ann"})
+		if left := c.expect("left"); left.str("reason") != "forbidden" {
+			t.Fatalf("left is %v", left)
+		}
+		if got := c.request(msg{"type": "ping"}); got.str("type") != "pong" {
+			t.Fatalf("the socket did not live on: %v", got)
+		}
+	})
+
+	// Who does not say who he is, or whose token ends, is told and closed.
+	t.Run("time is up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			h, err := flow.New(memory(flow.Config{VerifyToken: verify}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			silent := dialAs(t, h, nil)
+			ann := dialAs(t, h, &flow.User{ID: "ann", Expires: time.Now().Add(time.Minute)})
+			time.Sleep(11 * time.Second)
+			synctest.Wait()
+			if bye := silent.expect("bye"); bye.str("code") != "unauthenticated" || bye["reconnect"] != false {
+				t.Errorf("bye is %v", bye)
+			}
+			if code := silent.closed(); code != 4100 {
+				t.Errorf("close code is %d", code)
+			}
+			time.Sleep(55 * time.Second)
+			synctest.Wait()
+			if bye := ann.expect("bye"); bye.str("code") != "token_expired" || bye["reconnect"] != 0.0 {
+				t.Errorf("bye is %v", bye)
+			}
+			if code := ann.closed(); code != 4101 {
+				t.Errorf("close code is %d", code)
+			}
+			if err := h.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+func TestConn_Receive(t *testing.T) {
+	// What is not a message is told, and the connection lives on.
+	t.Run("not a message", func(t *testing.T) {
+		h := newHub(t, flow.Config{})
+		c := dial(t, h, "ann")
+		for text, code := range map[string]string{
+			`{`: "invalid_message", `1`: "invalid_message", `"x"`: "invalid_message", `{}`: "invalid_message",
+			`{"type":1}`: "invalid_message", `{"type":"ping","type":"ping"}`: "invalid_message",
+			`{"type":"ping","id":1}`: "invalid_message", `{"type":"nonsense"}`: "unknown_type",
+			`[[]]`: "invalid_message", `[1]`: "invalid_message", `{"type":"join","room":"r"}`: "invalid_message",
+			`{"type":"op","room":"r","n":0,"data":1}`: "invalid_message",
+		} {
+			c.conn.Receive([]byte(text))
+			if got := c.expect("error"); got.str("code") != code {
+				t.Errorf("%s answered %v", text, got)
+			}
+		}
+		c.conn.Receive([]byte(`[]`))
+		c.conn.Receive([]byte(` [ {"type":"ping","id":"1"} , {"type":"what","id":"2"}, {"type":"ping","id":"3"} ] `))
+		for _, want := range []string{"1", "2", "3"} {
+			if got := c.find(func(m msg) bool { return m["id"] != nil }); got.str("id") != want {
+				t.Errorf("got %v, want the answer to %s", got, want)
+			}
+		}
+	})
+
+	// A flood is limited, and one that does not stop ends the socket.
+	t.Run("flood", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			h, err := flow.New(memory(flow.Config{}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := dial(t, h, "ann")
+			for range 12 * 20 { // twelve seconds
+				for range 20 {
+					c.conn.Receive([]byte(`{"type":"ping"}`))
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			synctest.Wait()
+			if got := c.expect("error"); got.str("code") != "rate_limited" || got.num("retryAfter") < 1 {
+				t.Errorf("got %v", got)
+			}
+			if bye := c.expect("bye"); bye.str("code") != "rate_limited" || bye.num("reconnect") < 1 {
+				t.Errorf("bye is %v", bye)
+			}
+			if code := c.closed(); code != 4106 {
+				t.Errorf("close code is %d", code)
+			}
+			if err := h.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+func TestConn_Snapshot(t *testing.T) {
+	h := newHub(t, flow.Config{})
+	c := dial(t, h, "ann")
+	c.join("r")
+	c.op("r", 1, 1)
+	op := c.expect("op")
+	at := "1:" + op.str("hash")
+	for _, tc := range []struct {
+		m    msg
+		code string
+	}{
+		{msg{"position": "x", "data": 1}, "invalid_message"},
+		{msg{"position": at}, "invalid_message"},
+		{msg{"position": "1:00000000000000aa", "data": 1}, "diverged"},
+		{msg{"position": at, "data": msg{"s": 1}}, ""},
+	} {
+		tc.m["type"], tc.m["room"] = "snapshot", "r"
+		if got := c.request(tc.m); got.str("code") != tc.code {
+			t.Errorf("%v answered %v", tc.m, got)
+		}
+	}
+	s, err := h.Snapshot(t.Context(), "r")
+	if err != nil || s.Position.String() != at || string(s.Data) != `{"s":1}` {
+		t.Fatalf("snapshot is %v, %v", s, err)
+	}
+}
+
+func TestHub_Close(t *testing.T) {
+	// Every client gets bye with a delay, in bounded time also when it does not read. I10
+	t.Run("says bye", func(t *testing.T) {
+		h, err := flow.New(memory(flow.Config{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients := make([]*client, 50)
+		for i := range clients {
+			clients[i] = dial(t, h, fmt.Sprint("u", i))
+			clients[i].join("r")
+			if i%2 == 1 {
+				clients[i].pipe.mu.Lock()
+				clients[i].pipe.gate = make(chan struct{})
+				clients[i].pipe.mu.Unlock()
+			}
+		}
+		var closing sync.WaitGroup
+		for range 2 {
+			closing.Go(func() {
+				if err := h.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		for i, c := range clients {
+			if code := c.closed(); code != 1012 {
+				t.Errorf("close code is %d", code)
+			}
+			if i%2 == 0 {
+				if bye := c.expect("bye"); bye.str("code") != "shutdown" || bye["reconnect"] == nil {
+					t.Errorf("bye is %v", bye)
+				}
+			}
+		}
+		closing.Wait()
+		if _, err := h.Connect(newPipe(), nil); flow.ErrorCode(err) != flow.CodeUnavailable {
+			t.Errorf("a late client got %v", err)
+		}
+	})
+
+	// Sessions outlive their instance: another one resumes them from the store. I7
+	t.Run("keeps sessions", func(t *testing.T) {
+		cfg := memory(flow.Config{Secrets: func() [][]byte { return [][]byte{[]byte("s")} }})
+		one, err := flow.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := dial(t, one, "ann")
+		j := a.join("r")
+		a.op("r", 1, 1)
+		a.expect("op")
+		var closing sync.WaitGroup
+		closing.Go(func() { _ = one.Close(context.Background()) })
+		a.closed()
+		closing.Wait()
+		two := newHub(t, cfg)
+		b := dial(t, two, "ann")
+		if j2 := b.join("r", msg{"resume": j.str("resume")}); j2.str("session") != j.str("session") || j2["n"] != 1.0 {
+			t.Fatalf("joined is %v", j2)
+		}
+	})
+}
+
+// Rooms that nobody uses leave memory. I9
+func TestHub_IdleRooms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, err := flow.New(memory(flow.Config{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := dial(t, h, "ann")
+		for i := range 20 {
+			c.join(fmt.Sprint("r", i))
+		}
+		if got := h.Stats().Rooms; got != 20 {
+			t.Errorf("%d rooms are open", got)
+		}
+		c.drop()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := h.Stats(); got.Rooms != 0 || got.Sessions != 0 || got.Connections != 0 {
+			t.Errorf("left over: %+v", got)
+		}
+		if err := h.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// awayLog is a log whose backend can go away.
+type awayLog struct {
+	flow.Log
+	mu   sync.Mutex
+	away bool
+	// lossy executes appends and loses the answer.
+	lossy bool
+}
+
+func (l *awayLog) set(away, lossy bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.away, l.lossy = away, lossy
+}
+
+func (l *awayLog) get() (away, lossy bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.away, l.lossy
+}
+
+func (l *awayLog) Append(ctx context.Context, room string, b flow.Batch) ([]flow.Appended, error) {
+	away, lossy := l.get()
+	if away && !lossy {
+		return nil, flow.Unavailable(context.DeadlineExceeded)
+	}
+	answers, err := l.Log.Append(ctx, room, b)
+	if lossy {
+		return nil, flow.Unavailable(context.DeadlineExceeded)
+	}
+	return answers, err
+}
+
+func (l *awayLog) Read(ctx context.Context, room string, q flow.Query) (flow.Page, error) {
+	if away, _ := l.get(); away {
+		return flow.Page{}, flow.Unavailable(context.DeadlineExceeded)
+	}
+	return l.Log.Read(ctx, room, q)
+}
+
+func (l *awayLog) Health() flow.Health {
+	health := l.Log.Health()
+	if away, _ := l.get(); away {
+		health.State = flow.Degraded
+	}
+	return health
+}
+
+func TestHub_Outage(t *testing.T) {
+	// While the log is away ops are nacked with a wait, joins and events go on, clients are told, and
+	// after its return everything goes on where it was. I1, I8
+	t.Run("nack and return", func(t *testing.T) {
+		log := &awayLog{Log: memx.NewLog(memx.LogConfig{})}
+		h := newHub(t, flow.Config{Log: log})
+		a := dial(t, h, "ann")
+		a.join("r")
+		a.op("r", 1, 1)
+		at := a.expect("op")
+		log.set(true, false)
+		a.op("r", 2, 2)
+		if got := a.expect("nack"); got.str("code") != "unavailable" || got.num("last") != 1 || got.num("retryAfter") < 1 {
+			t.Fatalf("nack is %v", got)
+		}
+		if got := a.expect("state"); got.str("state") != "degraded" || got.str("scope") != "instance" || got.num("since") == 0 {
+			t.Fatalf("state is %v", got)
+		}
+		b := dial(t, h, "bob")
+		j := b.join("r", msg{"position": "1:" + at.str("hash")})
+		if j["resumed"] != true || j["n"] != nil || j.str("state") != "degraded" {
+			t.Fatalf("joined is %v", j)
+		}
+		c := dial(t, h, "cem")
+		c.join("fresh")
+		a.send(msg{"type": "event", "room": "r", "name": "x"})
+		b.expect("event")
+		log.set(false, false)
+		a.op("r", 2, 2)
+		for _, who := range []*client{a, b} {
+			if op := who.expect("op"); op.num("seq") != 2 {
+				t.Fatalf("op is %v", op)
+			}
+		}
+		if got := a.expect("state"); got.str("state") != "live" {
+			t.Fatalf("state is %v", got)
+		}
+		c.op("fresh", 1, 1)
+		c.expect("op")
+	})
+
+	// An append whose answer was lost is found to be in the log: the resend is a duplicate, and
+	// everybody sees the op once. I1
+	t.Run("lost answer", func(t *testing.T) {
+		log := &awayLog{Log: memx.NewLog(memx.LogConfig{})}
+		h := newHub(t, flow.Config{Log: log})
+		a := dial(t, h, "ann")
+		a.join("r")
+		log.set(false, true)
+		a.op("r", 1, 1)
+		a.expect("nack")
+		log.set(false, false)
+		a.op("r", 1, 1)
+		if got := a.expect("nack"); got.str("code") != "duplicate" || got.num("last") != 1 {
+			t.Fatalf("nack is %v", got)
+		}
+		a.op("r", 2, 2)
+		a.find(func(m msg) bool { return m.num("seq") == 2 })
+		if n := a.count("op"); n != 2 {
+			t.Fatalf("%d ops came", n)
+		}
+	})
+
+	// A log that came back empty is written again from the ring: clients notice nothing. I1, I2
+	t.Run("lost memory", func(t *testing.T) {
+		log := &swapLog{Log: memx.NewLog(memx.LogConfig{})}
+		h := newHub(t, flow.Config{Log: log, Limits: flow.Limits{OpsPerSecond: 10000}})
+		a := dial(t, h, "ann")
+		a.join("r")
+		for n := 1; n <= 100; n++ {
+			a.op("r", n, n)
+			a.expect("op")
+		}
+		log.swap(memx.NewLog(memx.LogConfig{}))
+		a.op("r", 101, 101)
+		if op := a.expect("op"); op.num("seq") != 101 {
+			t.Fatalf("op is %v", op)
+		}
+		checkStream(t, func() *client { b := dial(t, h, "bob"); b.join("r"); return b }(), 101)
+		if n := a.count("rewind"); n != 0 {
+			t.Fatal("a client was rewound")
+		}
+	})
+}
+
+// swapLog is a log that can lose its memory.
+type swapLog struct {
+	flow.Log
+	mu sync.Mutex
+}
+
+func (l *swapLog) swap(to flow.Log) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Log = to
+}
+
+func (l *swapLog) now() flow.Log {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Log
+}
+
+func (l *swapLog) Append(ctx context.Context, room string, b flow.Batch) ([]flow.Appended, error) {
+	return l.now().Append(ctx, room, b)
+}
+
+func (l *swapLog) Read(ctx context.Context, room string, q flow.Query) (flow.Page, error) {
+	return l.now().Read(ctx, room, q)
+}
+
+// Hooks see who came and who went, and their order.
+func TestHub_Hooks(t *testing.T) {
+	var mu sync.Mutex
+	var seen []string
+	note := func(s string) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, s)
+	}
+	h := newHub(t, flow.Config{
+		OnJoin: func(room string, p flow.Participant) { note("join " + room + " " + p.User) },
+		OnLeave: func(room string, p flow.Participant, why flow.LeaveReason) {
+			note(fmt.Sprint("leave ", room, " ", p.User, " ", why))
+		},
+	})
+	a, b := dial(t, h, "ann"), dial(t, h, "bob")
+	a.join("r")
+	jb := b.join("r")
+	a.request(msg{"type": "leave", "room": "r"})
+	if err := h.Kick(t.Context(), "r", jb.str("session")); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if got := strings.Join(seen, ", "); got != "join r ann, join r bob, leave r ann left, leave r bob kicked" {
+		t.Fatalf("hooks saw %s", got)
+	}
+}
