@@ -279,3 +279,28 @@ func (b *muteBus) Publish(ctx context.Context, topic string, payload []byte) err
 	}
 	return b.Bus.Publish(ctx, topic, payload)
 }
+
+// With its feed silently dead, an instance still learns of operations by looking at the log. I11
+func TestCluster_DeafFeed(t *testing.T) {
+	log := memx.NewLog(memx.LogConfig{})
+	one := newHub(t, flow.Config{Log: log})
+	two := newHub(t, flow.Config{Log: deafLog{log}, PositionCheck: 300 * time.Millisecond})
+	a, b := dial(t, one, "ann"), dial(t, two, "bob")
+	a.join("r")
+	b.join("r")
+	a.op("r", 1, 1)
+	if op := b.expect("op"); op.num("seq") != 1 {
+		t.Fatalf("op is %v", op)
+	}
+}
+
+// deafLog is a shared log whose notifications never come.
+type deafLog struct{ flow.Log }
+
+func (deafLog) Follow(string, func(flow.Feed)) (stop func()) { return func() {} }
+
+func (l deafLog) Health() flow.Health {
+	health := l.Log.Health()
+	health.Backend = "redis"
+	return health
+}

@@ -32,7 +32,7 @@ type Config struct {
 	Grace         time.Duration // before a lost socket's session leaves the list; default 2s
 	PresenceTTL   time.Duration // before a silent instance's participants vanish; default 15s
 	SessionTTL    time.Duration // how long a session can be resumed; default 1h
-	PositionCheck time.Duration // between looks at the log of open rooms; default 5s
+	PositionCheck time.Duration // between looks at the logs of open rooms, 10 at a time; default 5s
 
 	// Anonymous lets sockets and requests without credentials in, as a user of their own.
 	Anonymous bool

@@ -8,6 +8,7 @@ import (
 const (
 	tickEvery  = 250 * time.Millisecond
 	storeEvery = 5 * time.Second // how often changed presence is written to the store
+	checkRooms = 10              // logs looked at in one position check
 )
 
 // tick does what is due from time to time. The hub owns it; it ends with the hub's context.
@@ -15,8 +16,8 @@ func (h *Hub) tick() {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	beat := or(h.cfg.PresenceTTL/3, time.Second)
-	var lastBeat, lastTouch, lastStore time.Time
-	lastTouch = time.Now()
+	var lastBeat, lastStore time.Time
+	lastTouch, lastCheck := time.Now(), time.Now()
 	for {
 		now := time.Now()
 		h.watchState()
@@ -33,6 +34,10 @@ func (h *Hub) tick() {
 			}
 			h.spawn(func() { h.touch(all) })
 		}
+		if now.Sub(lastCheck) >= h.cfg.PositionCheck {
+			lastCheck = now
+			h.checkPositions()
+		}
 		if now.Sub(lastStore) >= storeEvery {
 			lastStore = now
 			h.markMoved()
@@ -42,6 +47,20 @@ func (h *Hub) tick() {
 		case <-h.ctx.Done():
 			return
 		}
+	}
+}
+
+// checkPositions reads the logs of some open rooms, in case their feed has gone silent without anybody
+// noticing. The choice is random, so that many rooms share a bounded number of reads.
+func (h *Hub) checkPositions() {
+	if h.cfg.Log.Health().Backend == backendMemory {
+		return // its feed is a function call
+	}
+	rooms := h.openRooms() // in the random order of a map
+	for _, r := range rooms[:min(checkRooms, len(rooms))] {
+		r.mu.Lock()
+		r.readLocked()
+		r.mu.Unlock()
 	}
 }
 
