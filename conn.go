@@ -10,6 +10,7 @@ import (
 const (
 	sendBudget = 256 << 10      // above it operations stay in the log and presence is left out
 	sendLimit  = 4 * sendBudget // above it even answers do not fit: the client is closed as slow
+	idleQueue  = 16             // frames that an idle connection keeps room for
 )
 
 // Conn is one client's connection, a socket or a stream. The transport calls Receive from one
@@ -23,6 +24,7 @@ type Conn struct {
 	other bucket // messages without a limit of their own; the reader's
 	over  excess // the reader's
 
+	writer  func()         // write, as a value: starting it then allocates nothing
 	writers sync.WaitGroup // at most one writer at a time
 
 	mu       sync.Mutex // guards what follows; taken after a room's lock, never before
@@ -45,7 +47,7 @@ type Conn struct {
 // then an auth message must come within Config.AuthTimeout. [CodeUnavailable] while the hub is
 // shutting down.
 func (h *Hub) Connect(t Transport, user *User) (*Conn, error) {
-	c := &Conn{hub: h, t: t, id: newID(), user: user}
+	c := newConn(h, t, user)
 	if err := h.addConn(c); err != nil {
 		return nil, err
 	}
@@ -58,6 +60,12 @@ func (h *Hub) Connect(t Transport, user *User) (*Conn, error) {
 	c.mu.Unlock()
 	c.send(c.welcome())
 	return c, nil
+}
+
+func newConn(h *Hub, t Transport, user *User) *Conn {
+	c := &Conn{hub: h, t: t, id: newID(), user: user}
+	c.writer = c.write
+	return c
 }
 
 // welcome encodes the first message of a socket.
@@ -216,17 +224,19 @@ func (c *Conn) lag(m *member) {
 }
 
 // startLocked starts the writer, unless it runs. A writer ends when nothing is left, so that an idle
-// connection costs no goroutine beyond its reader.
+// connection costs no goroutine beyond its reader; Done waits for it.
 func (c *Conn) startLocked() {
 	if c.writing || c.ended {
 		return
 	}
 	c.writing = true
-	c.writers.Go(c.write)
+	c.writers.Add(1)
+	go c.writer()
 }
 
 // write hands the transport what is queued until nothing is left.
 func (c *Conn) write() {
+	defer c.writers.Done()
 	for {
 		work := c.next()
 		switch {
@@ -274,7 +284,10 @@ func (c *Conn) next() (w work) {
 	case len(c.lagging) > 0:
 		w.lagging, c.lagging = c.lagging, nil
 	default:
-		c.writing, c.queue, c.spare = false, nil, nil
+		c.writing = false
+		if cap(c.queue) > idleQueue || cap(c.spare) > idleQueue {
+			c.queue, c.spare = nil, nil
+		}
 	}
 	return w
 }

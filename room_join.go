@@ -352,7 +352,8 @@ func (h *Hub) Watch(ctx context.Context, t Transport, user User, roomID, positio
 	if given && position == "" {
 		at.reason = "diverged"
 	}
-	c := &Conn{hub: h, t: t, id: newID(), stream: true, user: &user}
+	c := newConn(h, t, &user)
+	c.stream = true
 	if err := h.addConn(c); err != nil {
 		return nil, err
 	}
