@@ -15,7 +15,7 @@ func testBusGapFirst(t *busTest) {
 	first := make(chan flow.Delivery, 16)
 	stop := t.one.Subscribe(topic, func(d flow.Delivery) { first <- d })
 	defer stop()
-	d := <-first
+	d := await(t, "the subscriber is called", first)
 	if !d.Gap || len(d.Payload) != 0 {
 		t.Errorf("the first delivery is %+v, want a gap", d)
 	}
@@ -104,7 +104,7 @@ func testBusStopWaits(t *busTest) {
 			finished.Store(true)
 		})
 	})
-	<-entered
+	await(t, "the subscriber is called", entered)
 	go func() { // ends at once
 		for range 100 {
 			runtime.Gosched()

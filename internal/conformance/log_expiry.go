@@ -16,6 +16,7 @@ func expiryCases() []logCase {
 // The log of an idle room vanishes after its TTL, with the snapshot and what it knew of sessions;
 // reading does not keep it. An instance that knew it is told ErrNoLog.
 func testExpiryIdle(t *logTest) {
+	t.follow(t.one) // a room may be kept for its followers
 	sent := t.confirm(ops("a", 1, 5)...)
 	s := flow.Snapshot{Position: sent[2].Position(), Data: []byte(`{}`)}
 	if err := t.one.SaveSnapshot(t.Context(), room, s); err != nil {

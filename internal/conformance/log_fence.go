@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -129,7 +130,7 @@ func testExactOnce(t *logTest) {
 	for i := range 8 {
 		running.Go(func() {
 			log := []flow.Log{t.one, t.other}[i%2]
-			batch := flow.Batch{Fence: fence, Exact: true, Operations: ops(longName(i+1), 1, 2)}
+			batch := flow.Batch{Fence: fence, Exact: true, Operations: ops(fmt.Sprint("writer", i), 1, 2)}
 			if _, err := log.Append(t.Context(), room, batch); err != nil {
 				wantError(t, err, flow.ErrMoved)
 				return

@@ -288,7 +288,7 @@ func testFollowStopWaits(t *logTest) {
 			finished.Store(true)
 		})
 	})
-	<-entered
+	await(t, "the follower is called", entered)
 	go func() { // ends at once
 		for range 100 {
 			runtime.Gosched()

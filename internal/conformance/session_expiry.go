@@ -57,6 +57,7 @@ func testSessionRenewed(t *sessionTest) {
 	t.put(touched, again, left)
 	eventually(t, "the session that is left alone is forgotten", func() bool {
 		wantStrings(t, "lost", t.touch("i1", "a"))
+		t.wantStored(again)
 		t.put(again)
 		_, err := t.other.Get(t.Context(), "c")
 		return flow.ErrorCode(err) == flow.CodeNotFound

@@ -29,18 +29,15 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// during calls f again and again for as long as d.
-func during(t testing.TB, d time.Duration, f func()) {
+// await receives from c, and ends the test when patience runs out.
+func await[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()
-	end := time.After(d)
-	tick := time.NewTicker(beat)
-	defer tick.Stop()
-	for {
-		f()
-		select {
-		case <-tick.C:
-		case <-end:
-			return
-		}
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("waited %v in vain: %s", patience, what)
 	}
+	var none T
+	return none
 }
