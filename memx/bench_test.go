@@ -2,6 +2,7 @@ package memx_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"testing"
 
@@ -31,7 +32,9 @@ func BenchmarkLog_Append(b *testing.B) {
 			b.ReportAllocs()
 			count := 0
 			for b.Loop() {
-				appendNext(b, log, "room", batch)
+				if err := appendNext(b.Context(), log, "room", batch); err != nil {
+					b.Fatal(err)
+				}
 				count += size
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(count), "ns/operation")
@@ -40,14 +43,15 @@ func BenchmarkLog_Append(b *testing.B) {
 }
 
 // appendNext appends the batch and numbers it anew for the next time.
-func appendNext(b testing.TB, log flow.Log, room string, batch flow.Batch) {
-	answers, err := log.Append(b.Context(), room, batch)
+func appendNext(ctx context.Context, log flow.Log, room string, batch flow.Batch) error {
+	answers, err := log.Append(ctx, room, batch)
 	if err != nil || answers[0].Status != flow.Confirmed {
-		b.Fatalf("Append: %+v, %v", answers, err)
+		return fmt.Errorf("append: %+v, %w", answers, err)
 	}
 	for i := range batch.Operations {
 		batch.Operations[i].N += uint64(len(batch.Operations))
 	}
+	return nil
 }
 
 // Append to rooms of their own from all cores at once: rooms do not slow each other.
@@ -62,7 +66,10 @@ func BenchmarkLog_AppendParallel(b *testing.B) {
 		room := <-rooms
 		batch := batchOf("session", 1)
 		for pb.Next() {
-			appendNext(b, log, room, batch)
+			if err := appendNext(b.Context(), log, room, batch); err != nil {
+				b.Error(err)
+				return
+			}
 		}
 	})
 }
@@ -75,7 +82,9 @@ func BenchmarkLog_AppendFollowed(b *testing.B) {
 	batch := batchOf("session", 32)
 	b.ReportAllocs()
 	for b.Loop() {
-		appendNext(b, log, "room", batch)
+		if err := appendNext(b.Context(), log, "room", batch); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
@@ -84,7 +93,9 @@ func BenchmarkLog_Read(b *testing.B) {
 	log := memx.NewLog(memx.LogConfig{})
 	batch := batchOf("session", 32)
 	for range 400 {
-		appendNext(b, log, "room", batch)
+		if err := appendNext(b.Context(), log, "room", batch); err != nil {
+			b.Fatal(err)
+		}
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -26,8 +26,8 @@ func held(l *Log) (rooms, waiting int) {
 
 func wantHeld(t *testing.T, l *Log, rooms, waiting int) {
 	t.Helper()
-	if gotRooms, gotWaiting := held(l); gotRooms != rooms || gotWaiting != waiting {
-		t.Errorf("the log holds %d rooms, %d waiting for their end; want %d and %d", gotRooms, gotWaiting, rooms, waiting)
+	if r, w := held(l); r != rooms || w != waiting {
+		t.Errorf("the log holds %d rooms, %d waiting for their end; want %d and %d", r, w, rooms, waiting)
 	}
 }
 
@@ -42,74 +42,75 @@ func mustAppend(t *testing.T, l *Log, room string, b flow.Batch) {
 	}
 }
 
-// Rooms whose logs, tombstones and keys have ended cost nothing, once other calls have come by (I9).
 func TestLog_Expiry(t *testing.T) {
-	t.Run("memory returns to zero", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := NewLog(LogConfig{})
-			for i := range 1000 {
-				room := fmt.Sprint("room", i)
-				b := one("a", 1)
-				if i%2 == 0 {
-					b.Key = "key"
-				}
-				mustAppend(t, l, room, b)
-				if i%5 == 0 {
-					if err := l.Delete(t.Context(), room); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			wantHeld(t, l, 1000, 1000)
-			<-time.After(11 * time.Minute)
-			sweepAll(t, l)
-			wantHeld(t, l, 800, 800)
-			<-time.After(24 * time.Hour)
-			sweepAll(t, l)
-			wantHeld(t, l, 0, 0)
-		})
-	})
+	t.Run("memory returns to zero", func(t *testing.T) { synctest.Test(t, expiryOfMemory) })
+	t.Run("at their time", func(t *testing.T) { synctest.Test(t, expiryAtItsTime) })
+	t.Run("renewed", func(t *testing.T) { synctest.Test(t, expiryRenewed) })
+}
 
-	// Everything ends at its time, not before and not after.
-	t.Run("at their time", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := NewLog(LogConfig{OperationTTL: time.Hour, TombstoneTTL: time.Minute, KeyTTL: 3 * time.Hour})
-			keyed := one("a", 1)
-			keyed.Key = "key"
-			mustAppend(t, l, "room", keyed)
-			<-time.After(time.Hour - 1)
-			wantHead(t, l, "room", 1)
-			<-time.After(1)
-			wantHead(t, l, "room", 0)
-			mustAppend(t, l, "room", keyed) // the key outlives the log
-			wantHead(t, l, "room", 0)
-			<-time.After(2 * time.Hour)
-			mustAppend(t, l, "room", keyed)
-			wantHead(t, l, "room", 1)
-			if err := l.Delete(t.Context(), "room"); err != nil {
-				t.Fatal(err)
-			}
-			<-time.After(time.Minute - 1)
-			if _, err := l.Append(t.Context(), "room", one("a", 1)); flow.ErrorCode(err) != flow.CodeRoomDeleted {
-				t.Errorf("Append before the tombstone ends: %v", err)
-			}
-			<-time.After(1)
-			mustAppend(t, l, "room", one("a", 1))
-		})
-	})
+// Rooms whose logs, tombstones and keys have ended cost nothing, once other calls have come by (I9).
+func expiryOfMemory(t *testing.T) {
+	l := NewLog(LogConfig{})
+	for i := range 1000 {
+		room := fmt.Sprint("room", i)
+		b := one("a", 1)
+		if i%2 == 0 {
+			b.Key = "key"
+		}
+		mustAppend(t, l, room, b)
+		if i%5 == 0 {
+			mustDelete(t, l, room)
+		}
+	}
+	wantHeld(t, l, 1000, 1000)
+	<-time.After(11 * time.Minute)
+	sweepAll(t, l)
+	wantHeld(t, l, 800, 800)
+	<-time.After(24 * time.Hour)
+	sweepAll(t, l)
+	wantHeld(t, l, 0, 0)
+}
 
-	// A log that is written to again and again stays, and is looked at seldom.
-	t.Run("renewed", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := NewLog(LogConfig{})
-			for n := uint64(1); n <= 50; n++ {
-				mustAppend(t, l, "room", one("a", n))
-				<-time.After(23 * time.Hour)
-				wantHeld(t, l, 1, 1)
-			}
-			wantHead(t, l, "room", 50)
-		})
-	})
+// Everything ends at its time, not before and not after.
+func expiryAtItsTime(t *testing.T) {
+	l := NewLog(LogConfig{OperationTTL: time.Hour, TombstoneTTL: time.Minute, KeyTTL: 3 * time.Hour})
+	keyed := one("a", 1)
+	keyed.Key = "key"
+	mustAppend(t, l, "room", keyed)
+	<-time.After(time.Hour - 1)
+	wantHead(t, l, "room", 1)
+	<-time.After(1)
+	wantHead(t, l, "room", 0)
+	mustAppend(t, l, "room", keyed) // the key outlives the log
+	wantHead(t, l, "room", 0)
+	<-time.After(2 * time.Hour)
+	mustAppend(t, l, "room", keyed)
+	wantHead(t, l, "room", 1)
+	mustDelete(t, l, "room")
+	<-time.After(time.Minute - 1)
+	if _, err := l.Append(t.Context(), "room", one("a", 1)); flow.ErrorCode(err) != flow.CodeRoomDeleted {
+		t.Errorf("Append before the tombstone ends: %v", err)
+	}
+	<-time.After(1)
+	mustAppend(t, l, "room", one("a", 1))
+}
+
+// A log that is written to again and again stays, and is looked at seldom.
+func expiryRenewed(t *testing.T) {
+	l := NewLog(LogConfig{})
+	for n := uint64(1); n <= 50; n++ {
+		mustAppend(t, l, "room", one("a", n))
+		<-time.After(23 * time.Hour)
+		wantHeld(t, l, 1, 1)
+	}
+	wantHead(t, l, "room", 50)
+}
+
+func mustDelete(t *testing.T, l *Log, room string) {
+	t.Helper()
+	if err := l.Delete(t.Context(), room); err != nil {
+		t.Fatalf("Delete: %v", err)
+	}
 }
 
 // sweepAll makes as many calls as it takes to free everything that has expired.

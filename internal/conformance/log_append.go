@@ -149,7 +149,8 @@ func testOneOrder(t *logTest) {
 		a := t.appendTo(t.other, flow.Batch{Fence: sent[len(sent)-1].Position(), Operations: []flow.Operation{o}})[0]
 		o.Seq, o.Hash = a.Seq, a.Hash
 		sent = append(sent, o)
-		want(t, "answer elsewhere", t.appendTo(t.other, flow.Batch{Operations: ops("a", n, n)})[0].Status, flow.Duplicate)
+		resent := t.appendTo(t.other, flow.Batch{Operations: ops("a", n, n)})[0]
+		want(t, "answer elsewhere", resent.Status, flow.Duplicate)
 	}
 	t.wantAll(sent)
 	wantOperations(t, readAll(t, t.other, room), sent)
