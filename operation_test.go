@@ -207,6 +207,18 @@ func TestHub_Submit(t *testing.T) {
 		}
 	})
 
+	// The ids of anonymous users differ with every request; their keys hold all the same. I1
+	t.Run("idempotent when anonymous", func(t *testing.T) {
+		first, err := h.Submit(t.Context(), "r", flow.User{ID: "a1", Anonymous: true}, "k", json.RawMessage(`1`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := h.Submit(t.Context(), "r", flow.User{ID: "a2", Anonymous: true}, "k", json.RawMessage(`1`))
+		if err != nil || again.Position != first.Position {
+			t.Fatalf("got %+v, %v; want %+v", again, err, first)
+		}
+	})
+
 	// What cannot be appended is refused whole.
 	t.Run("refusals", func(t *testing.T) {
 		big := json.RawMessage(`"` + strings.Repeat("x", 70000) + `"`)

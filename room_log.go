@@ -384,8 +384,9 @@ func (m *member) settleLocked() {
 
 // Submit appends data, each one JSON text, as operations of a session of their own, atomically, and
 // returns when they are confirmed. At most 100 of them, together at most Limits.MessageBytes. With a
-// key, at most 200 bytes, a repeated call of the same author within 24 hours answers what the first
-// answered; with other data it is [CodeRejected]. OnOperation is asked, Authorize is not.
+// key, at most 200 bytes, a repeated call of the same author (or of any anonymous one) within 24 hours
+// answers what the first answered; with other data it is [CodeRejected]. OnOperation is asked,
+// Authorize is not.
 func (h *Hub) Submit(ctx context.Context, room string, author User, key string, data ...json.RawMessage) (Submitted, error) {
 	if !ValidRoom(room) {
 		return Submitted{}, errInvalidRoom()
@@ -398,7 +399,7 @@ func (h *Hub) Submit(ctx context.Context, room string, author User, key string, 
 		return Submitted{}, Errorf(CodeInvalidMessage, "the idempotency key must have at most 200 bytes")
 	}
 	if key != "" {
-		key = DigestOf([]byte(author.ID + "\n" + key)).String()
+		key = scopedKey(author, key)
 	}
 	r, err := h.enter(room)
 	if err != nil {
@@ -410,6 +411,16 @@ func (h *Hub) Submit(ctx context.Context, room string, author User, key string, 
 		return Submitted{}, err
 	}
 	return r.submitted(ops, answers), nil
+}
+
+// scopedKey makes an idempotency key that no other user can meet. An anonymous user has another id
+// with every request, so all of them share one scope.
+func scopedKey(author User, key string) string {
+	owner := author.ID
+	if author.Anonymous {
+		owner = ""
+	}
+	return DigestOf([]byte(owner + "\n" + key)).String()
 }
 
 // prepare checks the data of a Submit and makes operations of it.
