@@ -28,6 +28,8 @@ type Hub struct {
 	ctx     context.Context // ends when the hub is closed
 	cancel  context.CancelFunc
 	work    sync.WaitGroup // every goroutine that the hub starts, but for the writers of connections
+	gate    sync.RWMutex   // guards over; no other lock is taken while it is held
+	over    bool           // work takes no more goroutines
 	stopBus func()
 	dirty   chan struct{} // wakes the keeper of sessions
 
@@ -97,13 +99,13 @@ func (h *Hub) Draining() bool {
 
 // spawn runs f on a goroutine that Close waits for; false once the hub is closed.
 func (h *Hub) spawn(f func()) bool {
-	select {
-	case <-h.ctx.Done():
+	h.gate.RLock()
+	defer h.gate.RUnlock()
+	if h.over {
 		return false
-	default:
-		h.work.Go(f)
-		return true
 	}
+	h.work.Go(f)
+	return true
 }
 
 func (h *Hub) addConn(c *Conn) error {

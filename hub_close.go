@@ -37,6 +37,9 @@ func (h *Hub) Close(ctx context.Context) error {
 	for _, r := range h.openRooms() {
 		r.shut()
 	}
+	h.gate.Lock()
+	h.over = true
+	h.gate.Unlock()
 	h.cancel()
 	h.work.Wait()
 	if h.cfg.OnClosed != nil {
@@ -98,6 +101,11 @@ func (h *Hub) sayBye(ctx context.Context) {
 
 // depart leaves the sessions in the store to be resumed elsewhere, and tells the other instances.
 func (h *Hub) depart(ctx context.Context) {
+	for _, r := range h.openRooms() {
+		for _, m := range r.everybody() {
+			h.keep(m)
+		}
+	}
 	h.saveDirty(ctx)
 	payload := append([]byte(h.cfg.Instance), "\n["...)
 	payload = peerMessage{Kind: peerGone}.appendTo(payload)

@@ -108,14 +108,11 @@ func (h *Hub) restored(subsystem string) {
 		case subsystemOrdering:
 			r.readLocked()
 		}
-		members := make([]*member, 0, len(r.members))
-		for _, m := range r.members {
-			members = append(members, m)
-		}
 		r.mu.Unlock()
-		for _, m := range members {
-			h.keep(m)
-		}
+	}
+	if subsystem == subsystemCollaboration {
+		h.markMoved()
+		h.wakeKeeper() // for what failed to be written or deleted meanwhile
 	}
 }
 
@@ -241,8 +238,7 @@ func (h *Hub) touch(all bool) {
 // found decides about a session that the store does not have as this instance's: one that another
 // instance has taken over is let go, one that was forgotten is written again.
 func (h *Hub) found(m *member) {
-	s, err := h.cfg.Sessions.Get(h.ctx, m.session)
-	if err == nil && s.Instance != "" && s.Instance != h.cfg.Instance {
+	if h.elsewhere(h.ctx, m.session) {
 		m.end(LeaveReplaced)
 		return
 	}
@@ -343,8 +339,15 @@ func (h *Hub) save(ctx context.Context, m *member) bool {
 	over := m.gone && m.room.members[m.session] != nil // a newer member has the session
 	m.unsaved = false
 	m.room.mu.Unlock()
-	if over {
+	if over || s.Instance == "" && h.elsewhere(ctx, s.ID) {
 		return true
 	}
 	return h.cfg.Sessions.Put(ctx, s) == nil
+}
+
+// elsewhere reports whether another instance has taken a session over. Without a shared bus this
+// instance is not told.
+func (h *Hub) elsewhere(ctx context.Context, session string) bool {
+	s, err := h.cfg.Sessions.Get(ctx, session)
+	return err == nil && s.Instance != "" && s.Instance != h.cfg.Instance
 }

@@ -119,12 +119,8 @@ func (m *member) lose(c *Conn) {
 		return
 	}
 	m.conn, m.lost = nil, time.Now()
-	m.unsaved = true
 	r.unlistLocked(m)
 	r.mu.Unlock()
-	if m.session != "" {
-		r.hub.keep(m)
-	}
 }
 
 // end ends a session that its client did not leave by itself, and tells it.
@@ -158,15 +154,19 @@ func (m *member) dismiss(c *Conn, reason LeaveReason) {
 	}
 }
 
-// remove takes a session out of its room and ends it for good, unless the reason leaves it to
-// somebody else.
+// remove takes a session out of its room, and ends it for good unless it can be resumed or lives on
+// elsewhere.
 func (m *member) remove(reason LeaveReason) {
 	r := m.room
 	if !r.drop(m, reason) || m.session == "" {
 		return
 	}
 	h := r.hub
-	if reason != LeaveReplaced && reason != LeaveDisconnected && reason != LeaveShutdown {
+	switch reason {
+	case LeaveReplaced: // it lives on elsewhere
+	case LeaveDisconnected:
+		h.keep(m) // without an instance, to be resumed
+	default:
 		h.forget(m)
 	}
 	if h.cfg.OnLeave != nil {

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ type room struct {
 
 	stopBus func()
 	stopLog func()
+	once    sync.Once // of shut
 
 	users int       // the hub's lock: calls that are inside, which keep the room open
 	idle  time.Time // the hub's lock: when it was last in use
@@ -103,11 +105,13 @@ func (r *room) open() {
 
 // shut stops listening. The room is out of the hub's table.
 func (r *room) shut() {
-	r.stopBus()
-	r.stopLog()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ring.clear()
+	r.once.Do(func() {
+		r.stopBus()
+		r.stopLog()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.ring.clear()
+	})
 }
 
 // unused reports whether nobody is in the room and nothing is under way.
@@ -151,6 +155,13 @@ func (r *room) drop(m *member, reason LeaveReason) bool {
 		r.leftLocked(m.session, reason)
 	}
 	return true
+}
+
+// everybody returns the sessions of this instance.
+func (r *room) everybody() []*member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.members))
 }
 
 // participantsLocked returns everybody in the room as far as this instance knows.

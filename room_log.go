@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"time"
 )
 
@@ -159,7 +160,7 @@ func (r *room) settle(answers []Appended, err error, started time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
-		r.hub.log.Warn("append failed", "room", r.id, "after", time.Since(started), "error", err)
+		r.hub.log.Log(r.hub.ctx, levelOf(err), "append failed", "room", r.id, "after", time.Since(started), "error", err)
 		r.applyLocked(r.seq.failed(err))
 		return
 	}
@@ -167,6 +168,15 @@ func (r *room) settle(answers []Appended, err error, started time.Time) {
 		r.hub.stats.latency.add(time.Since(r.seq.flight[i].since))
 	}
 	r.applyLocked(r.seq.appended(answers))
+}
+
+// levelOf returns how loud a failure of the log is told. That it is away is told once, by the change of
+// its state, and not again by every append.
+func levelOf(err error) slog.Level {
+	if code := ErrorCode(err); code == CodeUnavailable || code == CodeRoomDeleted {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // fed takes a notification of the log.
