@@ -227,15 +227,7 @@ export class Client extends Emitter {
   #lost(code) {
     const bye = this.#bye;
     const lasted = this.#opened > 0 && this.#clock.now() - this.#opened > 5000;
-    this.#link = null;
-    this.#ready = false;
-    this.#lostOnce = true;
-    this.#bye = null;
-    this.#clock.clearTimeout(this.#renewal);
-    for (const room of this.#rooms.values()) room._disconnected();
-    const unanswered = [...this.#requests.values()];
-    this.#requests.clear();
-    for (const done of unanswered) done();
+    this.#detach();
     const hopeless = bye?.code === "token_expired" && !this.#options.getToken;
     if (bye ? bye.reconnect === false || hopeless : FINAL.has(code)) {
       return this.#finish(bye?.code ?? FINAL.get(code));
@@ -246,6 +238,21 @@ export class Client extends Emitter {
     this.#attempt++;
     this.#opened = 0;
     this.#report();
+  }
+
+  #detach() {
+    this.#link?.discard();
+    this.#link = null;
+    this.#ready = false;
+    this.#lostOnce = true;
+    this.#opening = 0;
+    this.#bye = null;
+    this.#clock.clearTimeout(this.#retry);
+    this.#clock.clearTimeout(this.#renewal);
+    for (const room of this.#rooms.values()) room._disconnected();
+    const unanswered = [...this.#requests.values()];
+    this.#requests.clear();
+    for (const done of unanswered) done();
   }
 
   /** Half fixed, half random, doubling up to ten seconds: many clients must not come back at once. */
@@ -261,13 +268,8 @@ export class Client extends Emitter {
   #finish(reason) {
     if (this.#closed) return;
     this.#closed = reason;
-    this.#opening = 0;
-    this.#clock.clearTimeout(this.#retry);
-    this.#clock.clearTimeout(this.#renewal);
     for (const [target, type, f] of this.#browser) target.removeEventListener(type, f);
-    this.#ready = false;
-    this.#link?.discard();
-    this.#link = null;
+    this.#detach();
     for (const room of this.#rooms.values()) room._closed(reason);
     this.#report();
   }
@@ -288,7 +290,10 @@ export class Client extends Emitter {
       this.#attempt = 0;
       this.#reconnectIn(0);
     };
-    const hide = () => { for (const room of this.#rooms.values()) room._suspend(); };
+    const hide = () => {
+      for (const room of this.#rooms.values()) room._suspend();
+      this.#detach(); // a page that is kept for going back must not look as if somebody sat before it
+    };
     this.#browser = [
       [globalThis, "online", look], [globalThis, "pagehide", hide],
       [globalThis, "pageshow", (e) => { if (e.persisted) look(); }],
@@ -633,7 +638,6 @@ export class Room extends Emitter {
   }
 
   _closed(reason) {
-    this.#stop();
     this._suspend();
     for (const op of this.#outbox.pending) op.reject(new FlowError(reason));
     this._report();

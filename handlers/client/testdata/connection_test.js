@@ -119,6 +119,20 @@ test("Client.online/tries at once", async () => {
   same([world.sockets.length, world.client.status], [before + 2, "closed"]);
 });
 
+// A page that is kept for going back lets go of its connection, and takes it up when it is shown again.
+test("Client.pagehide/lets go", async () => {
+  const world = await joinedRoom();
+  globalThis.dispatchEvent(new Event("pagehide"));
+  same([world.sockets[0].readyState, world.room.status], [3, "reconnecting"]);
+  same(await waits(world), Infinity);
+  globalThis.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+  await world.clock.advance(0);
+  world.socket().accept();
+  await world.socket().joined();
+  same(world.room.status, "live");
+  world.client.close();
+});
+
 // One turn of the event loop goes out as one frame, within 256 messages and messageBytes.
 test("Client.send/batches", async () => {
   const { room, socket } = await joinedRoom({ answer: {} });
