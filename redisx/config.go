@@ -109,7 +109,7 @@ func (c Config) validate() error {
 	switch c.Mode {
 	case Single:
 		if len(c.Addrs) > 1 && c.Client == nil {
-			return fmt.Errorf("redisx: %d addresses in mode single, expected one: set the mode sentinel or cluster", len(c.Addrs))
+			return fmt.Errorf("redisx: %d addresses in mode single, expected one (or mode cluster)", len(c.Addrs))
 		}
 	case Sentinel:
 		if c.MasterName == "" && c.Client == nil {

@@ -23,6 +23,7 @@ type Conn struct {
 	key     keys
 	breaker *breaker
 	prove   *redis.Script
+	doubt   chan struct{} // asks for a look at Redis now; holds one
 
 	// ctx ends when the Conn is closed; it is the parent of what runs in the background.
 	ctx    context.Context //nolint:containedctx // the lifetime of our own goroutines
@@ -42,7 +43,7 @@ func Open(ctx context.Context, config Config) (*Conn, error) {
 	}
 	c := &Conn{
 		config: config, client: config.Client,
-		key: keys{prefix: config.Prefix}, prove: redis.NewScript(probeSource),
+		key: keys{prefix: config.Prefix}, prove: redis.NewScript(probeSource), doubt: make(chan struct{}, 1),
 	}
 	if c.client == nil {
 		c.client, c.owned = newClient(config), true

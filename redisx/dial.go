@@ -23,24 +23,36 @@ func dialer(config *tls.Config, timeout time.Duration) func(context.Context, str
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
-			return failedConn{err: err}, nil
+			return failedConn{err: err}, nil //nolint:nilerr // said by the first use
 		}
 		return conn, nil
 	}
 }
 
-// failedConn is a connection that could not be opened.
+// failedConn is a connection that could not be opened. Whatever is done with it fails for the reason of
+// that, but for what go-redis does before its first Write.
 type failedConn struct{ err error }
 
-func (c failedConn) Read([]byte) (int, error)  { return 0, c.err }
-func (c failedConn) Write([]byte) (int, error) { return 0, c.err }
-func (c failedConn) Close() error              { return nil }
+// Read fails.
+func (c failedConn) Read([]byte) (int, error) { return 0, c.err }
 
-// The addresses are unknown: there is no connection.
-func (c failedConn) LocalAddr() net.Addr  { return &net.TCPAddr{} }
+// Write fails.
+func (c failedConn) Write([]byte) (int, error) { return 0, c.err }
+
+// Close has nothing to close.
+func (c failedConn) Close() error { return nil }
+
+// LocalAddr is unknown.
+func (c failedConn) LocalAddr() net.Addr { return &net.TCPAddr{} }
+
+// RemoteAddr is unknown.
 func (c failedConn) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
-// Deadlines are accepted, so that the first error is that of Write.
-func (c failedConn) SetDeadline(time.Time) error      { return nil }
-func (c failedConn) SetReadDeadline(time.Time) error  { return nil }
+// SetDeadline has nothing to bound.
+func (c failedConn) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline has nothing to bound.
+func (c failedConn) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline has nothing to bound.
 func (c failedConn) SetWriteDeadline(time.Time) error { return nil }

@@ -82,14 +82,8 @@ func classOf(err error) (c class, reason string) {
 	if reply, ok := errors.AsType[redis.Error](err); ok {
 		return classOfReply(reply.Error())
 	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+	if isTLSMismatch(err) {
 		return configuration, err.Error()
-	}
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return configuration, err.Error()
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return configuration, "the server does not speak TLS: " + err.Error()
 	}
 	if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
 		return inDoubt, "no answer in time"
@@ -111,6 +105,16 @@ func classOfReply(text string) (class, string) {
 		}
 	}
 	return answered, text
+}
+
+// isTLSMismatch reports whether both sides are there and cannot agree, which no waiting mends.
+func isTLSMismatch(err error) bool {
+	_, unverified := errors.AsType[*tls.CertificateVerificationError](err)
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
+	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
+	_, misnamed := errors.AsType[x509.HostnameError](err)
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	return unverified || unknown || invalid || misnamed || plain
 }
 
 func isTimeout(err error) bool {

@@ -130,6 +130,7 @@ func (f *feed) run() {
 
 // failed notes that nothing is heard, and logs it once until something is.
 func (f *feed) failed(err error) {
+	f.conn.suspect()
 	if !f.lost.CompareAndSwap(0, time.Now().UnixNano()) {
 		return
 	}

@@ -10,55 +10,112 @@ import (
 	"github.com/fiberflow/flow"
 )
 
-// One round trip reads so much at most, so that a reader who is far behind holds up nobody else.
+// One page has so much at most, so that a reader who is far behind holds up nobody else.
 const (
 	pageOperations = 200
-	pageBytes      = 1 << 20
+	pageBytes      = 4 << 20
 )
 
-// Read implements [flow.Log].
+// readTries is how often a page is read that has changed between its facts and its operations.
+const readTries = 3
+
+// facts are what read.lua tells.
+type facts struct {
+	flow.Page
+	at      flow.Position // the position asked for, as it is in the log
+	longest int           // data, in bytes
+}
+
+// Read implements [flow.Log]. Facts are one round trip, a page is one more. What was appended in between
+// is left for the next page; a log that was trimmed or deleted in between is looked at again.
 func (l *Log) Read(ctx context.Context, room string, q flow.Query) (flow.Page, error) {
+	for range readTries {
+		f, err := l.facts(ctx, room, q)
+		if err != nil || q.Limit <= 0 || q.After.Seq >= f.Head.Seq {
+			return f.Page, err
+		}
+		operations, err := l.operations(ctx, room, f, q.Limit)
+		if err != nil {
+			return flow.Page{}, err
+		}
+		if len(operations) > 0 {
+			f.Operations = operations
+			return f.Page, nil
+		}
+	}
+	return flow.Page{}, fmt.Errorf("%w: the operations do not match the head", flow.ErrCorrupt)
+}
+
+func (l *Log) facts(ctx context.Context, room string, q flow.Query) (facts, error) {
 	unchecked := ""
 	if q.Unchecked {
 		unchecked = "unchecked"
 	}
-	args := []any{
-		q.After.Seq, q.After.Hash.String(), unchecked, min(max(q.Limit, 0), pageOperations), pageBytes, q.Session,
-	}
 	answer, err := call(ctx, l.conn, func(ctx context.Context, client redis.UniversalClient) ([]string, error) {
+		args := []any{q.After.Seq, q.After.Hash.String(), unchecked, q.Session}
 		return l.read.Run(ctx, client, l.keys(room), args...).StringSlice()
 	})
 	if err != nil {
-		return flow.Page{}, corrupted(err)
+		return facts{}, corrupted(err)
 	}
-	return parsePage(answer)
+	if len(answer) == 1 {
+		return facts{}, wordError(answer[0])
+	}
+	f, err := parseFacts(answer)
+	if err != nil {
+		return facts{}, err
+	}
+	f.at.Seq = q.After.Seq
+	return f, wordError(answer[0])
 }
 
-// parsePage reads what read.lua returns.
-func parsePage(answer []string) (page flow.Page, err error) {
-	if len(answer) == 1 {
-		return page, wordError(answer[0])
+func parseFacts(answer []string) (f facts, err error) {
+	if len(answer) != 10 {
+		return f, fmt.Errorf("redisx: %d facts about a log", len(answer))
 	}
-	if len(answer) != 9 {
-		return page, fmt.Errorf("redisx: %d values of a page", len(answer))
+	for i, p := range []*flow.Position{&f.Head, &f.Base} {
+		if *p, err = parsePosition(answer[1+2*i], answer[2+2*i]); err != nil {
+			return f, err
+		}
 	}
-	if page.Head, err = parsePosition(answer[1], answer[2]); err != nil {
-		return page, err
+	if f.Last, err = strconv.ParseUint(answer[5], 10, 64); err != nil {
+		return f, fmt.Errorf("%w: last n %q", flow.ErrCorrupt, answer[5])
 	}
-	if page.Base, err = parsePosition(answer[3], answer[4]); err != nil {
-		return page, err
+	if f.Snapshot, err = parsePosition(answer[6], answer[7]); err != nil {
+		return f, err
 	}
-	if page.Last, err = strconv.ParseUint(answer[5], 10, 64); err != nil {
-		return page, fmt.Errorf("redisx: last n %q: %w", answer[5], flow.ErrCorrupt)
+	var ok bool
+	if f.at.Hash, ok = flow.ParseHash(answer[8]); !ok {
+		return f, fmt.Errorf("%w: hash %q", flow.ErrCorrupt, answer[8])
 	}
-	if page.Snapshot, err = parsePosition(answer[6], answer[7]); err != nil {
-		return page, err
+	if f.longest, err = strconv.Atoi(answer[9]); err != nil {
+		return f, fmt.Errorf("%w: longest %q", flow.ErrCorrupt, answer[9])
 	}
-	if err := wordError(answer[0]); err != nil || answer[8] == "" {
-		return page, err
+	return f, nil
+}
+
+// operations reads those after the position that belong to the facts: none when the log is another by
+// now.
+func (l *Log) operations(ctx context.Context, room string, f facts, limit int) ([]flow.Operation, error) {
+	count := min(limit, pageOperations, max(1, pageBytes/max(1, f.longest)))
+	start := strconv.FormatUint(f.at.Seq+1, 10) + "-0"
+	entries, err := call(ctx, l.conn, func(ctx context.Context, client redis.UniversalClient) ([]any, error) {
+		return client.Do(ctx, "xrange", l.conn.key.room(room, "ops"), start, "+", "count", count).Slice()
+	})
+	if err != nil {
+		return nil, corrupted(err)
 	}
-	if page.Operations, err = decodeOperations(answer[8]); err != nil {
-		return flow.Page{}, fmt.Errorf("%w: %w", flow.ErrCorrupt, err)
+	operations := make([]flow.Operation, 0, len(entries))
+	for at := f.at; len(operations) < len(entries) && at.Seq < f.Head.Seq; {
+		o, err := parseEntry(entries[len(operations)])
+		if err != nil {
+			return nil, err
+		}
+		if o.Seq = at.Seq + 1; !o.Follows(at) {
+			return nil, nil
+		}
+		at = o.Position()
+		operations = append(operations, o)
 	}
-	return page, nil
+	return operations, nil
 }

@@ -39,9 +39,7 @@ func (c *Conn) watch() {
 
 // watchLive asks for a proof when there was none for a while. One that is lost may be bad luck.
 func (c *Conn) watchLive(s *status, changed <-chan struct{}) {
-	age := time.Since(c.breaker.lastProof())
-	if age < proofAge {
-		c.sleep(proofAge-age, changed)
+	if age := time.Since(c.breaker.lastProof()); age < proofAge && !c.rest(proofAge-age, changed) {
 		return
 	}
 	err := c.probe(c.ctx)
@@ -49,6 +47,28 @@ func (c *Conn) watchLive(s *status, changed <-chan struct{}) {
 		err = c.probe(c.ctx)
 	}
 	c.judge(c.ctx, s.term, err)
+}
+
+// rest waits before an idle Conn looks at Redis, and reports whether it shall look at once.
+func (c *Conn) rest(d time.Duration, changed <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-c.doubt:
+		return true
+	case <-timer.C:
+	case <-changed:
+	case <-c.ctx.Done():
+	}
+	return false
+}
+
+// suspect has Redis looked at now: something that depends on it has failed.
+func (c *Conn) suspect() {
+	select {
+	case c.doubt <- struct{}{}:
+	default:
+	}
 }
 
 // sleep waits, and reports false when the state changed or the Conn was closed meanwhile.

@@ -60,12 +60,13 @@ func (s *SessionStore) Put(ctx context.Context, session flow.Session) error {
 	if err != nil {
 		return err
 	}
-	if before == nil && fresh { // the store has lost it since
+	moved := before != nil && (before.Room != session.Room || before.User.ID != session.User.ID)
+	if fresh && (moved || before == nil) { // its places are others, or the store has lost them
 		if _, err := s.put(ctx, session, value, true); err != nil {
 			return err
 		}
 	}
-	if before != nil && (before.Room != session.Room || before.User.ID != session.User.ID) {
+	if moved {
 		if err := s.unlist(ctx, *before, session); err != nil {
 			return err
 		}

@@ -9,12 +9,10 @@ import (
 	"github.com/fiberflow/flow"
 )
 
-// Operations travel from the scripts to us in one text, published or read:
+// What append.lua adds to a log it publishes as one text:
 //
 //	ops <seq before> <hash before> <count> LF
 //	<hash> <n> <time> <len session> <len user> <len data> LF <session><user><data>   … count times
-//
-// It costs Redis less than an array, and one decoder serves both ways.
 
 // deletedPayload is published when a room is deleted.
 const deletedPayload = "deleted"
@@ -57,19 +55,9 @@ func decodeOperations(text string) ([]flow.Operation, error) {
 
 // decodeOperation reads one operation but for its seq, and returns what comes after it.
 func decodeOperation(text string, o *flow.Operation) (rest string, err error) {
-	line, rest, _ := strings.Cut(text, "\n")
+	line, rest, ok := strings.Cut(text, "\n")
 	fields := strings.Split(line, " ")
-	if len(fields) != 6 {
-		return "", errPayload
-	}
-	var ok bool
-	if o.Hash, ok = flow.ParseHash(fields[0]); !ok {
-		return "", errPayload
-	}
-	if o.N, err = strconv.ParseUint(fields[1], 10, 64); err != nil {
-		return "", errPayload
-	}
-	if o.Time, err = strconv.ParseInt(fields[2], 10, 64); err != nil {
+	if !ok || len(fields) != 6 || !parseNumbers(o, fields[0], fields[1], fields[2]) {
 		return "", errPayload
 	}
 	var parts [3]string
@@ -82,6 +70,41 @@ func decodeOperation(text string, o *flow.Operation) (rest string, err error) {
 	}
 	o.Session, o.User, o.Data = strings.Clone(parts[0]), strings.Clone(parts[1]), []byte(parts[2])
 	return rest, nil
+}
+
+// parseNumbers reads what of an operation is no text.
+func parseNumbers(o *flow.Operation, hash, n, time string) (ok bool) {
+	var errN, errTime error
+	o.Hash, ok = flow.ParseHash(hash)
+	o.N, errN = strconv.ParseUint(n, 10, 64)
+	o.Time, errTime = strconv.ParseInt(time, 10, 64)
+	return ok && errN == nil && errTime == nil
+}
+
+// parseEntry reads an operation, but for its seq, from an entry of the stream: its id, and the fields in
+// the order in which append.lua writes them.
+func parseEntry(entry any) (o flow.Operation, err error) {
+	names := [...]string{"session", "n", "user", "time", "hash", "data"}
+	var values [len(names)]string
+	parts, _ := entry.([]any)
+	if len(parts) != 2 {
+		return o, fmt.Errorf("%w: an entry of %d parts", flow.ErrCorrupt, len(parts))
+	}
+	fields, _ := parts[1].([]any)
+	if len(fields) != 2*len(names) {
+		return o, fmt.Errorf("%w: an entry with %d fields", flow.ErrCorrupt, len(fields)/2)
+	}
+	for i, name := range names {
+		var ok bool
+		if values[i], ok = fields[2*i+1].(string); !ok || fields[2*i] != name {
+			return o, fmt.Errorf("%w: field %v where %s belongs", flow.ErrCorrupt, fields[2*i], name)
+		}
+	}
+	if !parseNumbers(&o, values[4], values[1], values[3]) {
+		return o, fmt.Errorf("%w: an entry with bad numbers", flow.ErrCorrupt)
+	}
+	o.Session, o.User, o.Data = values[0], values[2], []byte(values[5])
+	return o, nil
 }
 
 // parsePosition reads what a script tells as two fields.

@@ -62,17 +62,18 @@ func agrees(ctx context.Context, node *Server, nodes []*Server) error {
 	if err != nil {
 		return err
 	}
-	served, err := c.ClusterSlots(ctx).Result()
+	shards, err := c.ClusterShards(ctx).Result()
 	if err != nil {
 		return err
 	}
-	total, owners := 0, map[string]bool{}
-	for _, s := range served {
-		total += s.End - s.Start + 1
-		owners[s.Nodes[0].Addr] = true
+	total := 0
+	for _, shard := range shards {
+		for _, r := range shard.Slots {
+			total += int(r.End - r.Start + 1)
+		}
 	}
-	if total != slots || len(owners) != len(nodes) || !strings.Contains(info, "cluster_state:ok") {
-		return fmt.Errorf("%d slots of %d nodes are served: %s", total, len(owners), info)
+	if total != slots || len(shards) != len(nodes) || !strings.Contains(info, "cluster_state:ok") {
+		return fmt.Errorf("%d slots of %d nodes are served: %s", total, len(shards), info)
 	}
 	return nil
 }

@@ -46,14 +46,14 @@ func TestServer_Restart(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := redistest.Start(t, c.options...)
 			client := s.Client(t)
-			set(t, client, "key", "kept")
+			set(t, client)
 			s.Kill(t)
 			s.Restart(t)
-			if got := get(t, client, "key"); got != c.want {
+			if got := get(t, client); got != c.want {
 				t.Errorf("after Kill and Restart key = %q, want %q", got, c.want)
 			}
 			s.RestartEmpty(t)
-			if got := get(t, client, "key"); got != "" {
+			if got := get(t, client); got != "" {
 				t.Errorf("after RestartEmpty key = %q", got)
 			}
 		})
@@ -65,7 +65,7 @@ func TestServer_Pause(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	client := s.Client(t)
-	set(t, client, "key", "kept")
+	set(t, client)
 	s.Pause(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -73,7 +73,7 @@ func TestServer_Pause(t *testing.T) {
 		t.Errorf("Ping of a paused server = %v", err)
 	}
 	s.Resume(t)
-	if got := get(t, client, "key"); got != "kept" {
+	if got := get(t, client); got != "kept" {
 		t.Errorf("after Resume key = %q", got)
 	}
 }
@@ -82,7 +82,7 @@ func TestServer_Pause(t *testing.T) {
 func TestStart_Options(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.TLS(), redistest.Password("pw"), redistest.User("reader", "pw2", "~*", "+@read"))
-	set(t, s.Client(t), "key", "kept")
+	set(t, s.Client(t))
 
 	anonymous := redis.NewClient(&redis.Options{Addr: s.Addr(), TLSConfig: s.TLS(), MaxRetries: -1})
 	defer func() { _ = anonymous.Close() }()
@@ -93,7 +93,7 @@ func TestStart_Options(t *testing.T) {
 		Addr: s.Addr(), TLSConfig: s.TLS(), Username: "reader", Password: "pw2", MaxRetries: -1,
 	})
 	defer func() { _ = reader.Close() }()
-	if got := get(t, reader, "key"); got != "kept" {
+	if got := get(t, reader); got != "kept" {
 		t.Errorf("Get as reader = %q", got)
 	}
 	if err := reader.Del(t.Context(), "key").Err(); err == nil || !strings.HasPrefix(err.Error(), "NOPERM") {
@@ -160,16 +160,16 @@ func TestProxy_Silence(t *testing.T) {
 	}
 }
 
-func set(t *testing.T, c *redis.Client, key, value string) {
+func set(t *testing.T, c *redis.Client) {
 	t.Helper()
-	if err := c.Set(t.Context(), key, value, 0).Err(); err != nil {
+	if err := c.Set(t.Context(), "key", "kept", 0).Err(); err != nil {
 		t.Fatalf("Set: %v", err)
 	}
 }
 
-func get(t *testing.T, c *redis.Client, key string) string {
+func get(t *testing.T, c *redis.Client) string {
 	t.Helper()
-	got, err := c.Get(t.Context(), key).Result()
+	got, err := c.Get(t.Context(), "key").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		t.Fatalf("Get: %v", err)
 	}

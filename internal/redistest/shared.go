@@ -26,15 +26,23 @@ func NewShared(options ...Option) *Shared { return &Shared{options: options} }
 // Server returns the server, and fails the test when it cannot run.
 func (s *Shared) Server(t testing.TB) *Server {
 	t.Helper()
+	if _, err := s.Addr(); err != nil {
+		t.Fatal(err)
+	}
+	return s.server
+}
+
+// Addr returns the address of the server. It is for examples; tests call [Shared.Server].
+func (s *Shared) Addr() (string, error) {
 	s.once.Do(func() {
 		if s.dir, s.err = os.MkdirTemp("", "redistest-"); s.err == nil {
 			s.server, s.err = start(s.dir, s.options)
 		}
 	})
 	if s.err != nil {
-		t.Fatal(s.err)
+		return "", s.err
 	}
-	return s.server
+	return s.server.Addr(), nil
 }
 
 // Main runs the tests, looks for goroutines that they left behind, stops the server, and returns the

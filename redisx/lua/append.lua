@@ -59,7 +59,7 @@ end)
 
 -- XADD first: it is the only step that can fail, and a script is not rolled back.
 local from, before = log.seq, log.hash
-local answers, published, newest = {}, {}, nil
+local answers, published, newest, longest = {}, {}, nil, log.max
 for i = FIRST, #ARGV, STEP do
   local session, n, user, time, digest, data = unpack(ARGV, i, i + STEP - 1)
   local known = sessions[session]
@@ -77,7 +77,7 @@ for i = FIRST, #ARGV, STEP do
       if string.find(added.err, 'equal or smaller', 1, true) then return 'CORRUPT' end
       return added
     end
-    log.seq, log.hash, newest = log.seq + 1, hash, tonumber(time)
+    log.seq, log.hash, newest, longest = log.seq + 1, hash, tonumber(time), math.max(longest, #data)
     known.last, known.time = tonumber(n), time
     answers[#answers + 1] = 'c ' .. seq .. ' ' .. hash .. ' ' .. n
     published[#published + 1] = string.format('%s %s %s %d %d %d\n', hash, n, time, #session, #user, #data)
@@ -114,7 +114,7 @@ end
 if log.seq > from then
   if log.missing then
     redis.call('DEL', KEYS[3]) -- a snapshot without a log is of a log that was lost
-    redis.call('HSET', KEYS[1], 'base', '0', 'basehash', NOTHING)
+    redis.call('HSET', KEYS[1], 'base', '0', 'basehash', NOTHING, 'max', '0')
   end
   local fields = { 'seq', number(log.seq), 'hash', log.hash }
   for session, known in pairs(sessions) do
@@ -122,6 +122,10 @@ if log.seq > from then
       fields[#fields + 1] = 's:' .. session
       fields[#fields + 1] = number(known.last) .. ' ' .. known.time
     end
+  end
+  if longest > log.max then
+    fields[#fields + 1] = 'max'
+    fields[#fields + 1] = longest
   end
   on_head('HSET', fields)
   trim()

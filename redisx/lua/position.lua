@@ -1,24 +1,27 @@
 -- What the scripts of a room's log have in common. KEYS[1] is always the head, a hash, and KEYS[2] the
 -- stream. The head has the fields seq and hash (the end of the log), base and basehash (the position
--- before the first operation kept), and s:<session> ("n time") for each session.
+-- before the first operation kept), max (the length of the longest data ever appended), and
+-- s:<session> ("n time") for each session.
 --
 -- Lua numbers are exact up to 2^53, beyond which no seq, n or time goes; %.0f writes them in full.
 
 local NOTHING = '0000000000000000' -- the hash of the empty log
-local FIELDS = 4                   -- fields of the head that are no sessions
+local FIELDS = 5                   -- fields of the head that are no sessions
 
 local function number(n) return string.format('%.0f', n) end
 
 -- loads the log: nil and CORRUPT when its parts do not match. A room without a log is an empty one.
 local function load()
-  local head = redis.call('HMGET', KEYS[1], 'seq', 'hash', 'base', 'basehash')
+  local head = redis.call('HMGET', KEYS[1], 'seq', 'hash', 'base', 'basehash', 'max')
   local kept = redis.call('XLEN', KEYS[2])
   if not head[1] then
     if kept > 0 then return nil, 'CORRUPT' end
-    return { seq = 0, hash = NOTHING, base = 0, basehash = NOTHING, missing = true }
+    return { seq = 0, hash = NOTHING, base = 0, basehash = NOTHING, max = 0, missing = true }
   end
-  local log = { seq = tonumber(head[1]), hash = head[2], base = tonumber(head[3]), basehash = head[4] }
-  if not (log.seq and log.hash and log.base and log.basehash) or kept ~= log.seq - log.base then
+  local log = {
+    seq = tonumber(head[1]), hash = head[2], base = tonumber(head[3]), basehash = head[4], max = tonumber(head[5]),
+  }
+  if not (log.seq and log.hash and log.base and log.basehash and log.max) or kept ~= log.seq - log.base then
     return nil, 'CORRUPT'
   end
   return log
