@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,6 +107,16 @@ func (h *Hub) spawn(f func()) bool {
 	}
 	h.work.Go(f)
 	return true
+}
+
+// hook calls a hook of the application. One that panics is logged, and harms nobody else.
+func (h *Hub) hook(name string, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.log.Error("a hook panicked", "hook", name, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	f()
 }
 
 func (h *Hub) addConn(c *Conn) error {

@@ -173,6 +173,6 @@ func (m *member) remove(reason LeaveReason) {
 		r.mu.Lock()
 		p := m.participant()
 		r.mu.Unlock()
-		h.cfg.OnLeave(r.id, p, reason)
+		h.hook("OnLeave", func() { h.cfg.OnLeave(r.id, p, reason) })
 	}
 }

@@ -253,7 +253,7 @@ func (h *Hub) admitted(m *member, p Participant, isNew, saved bool) {
 		h.keep(m)
 	}
 	if h.cfg.OnJoin != nil {
-		h.cfg.OnJoin(m.room.id, p)
+		h.hook("OnJoin", func() { h.cfg.OnJoin(m.room.id, p) })
 	}
 }
 
