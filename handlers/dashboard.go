@@ -1,0 +1,46 @@
+package handlers
+
+import (
+	_ "embed" // the operators' page is part of the program
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+//go:embed dashboard/dashboard.html
+var dashboardPage string
+
+//go:embed dashboard/dashboard.js
+var dashboardScript string
+
+//go:embed dashboard/dashboard.css
+var dashboardStyle string
+
+// contentPolicy lets a page use what comes from here, and nothing else use the page.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// dashboardFiles are the page for operators. It knows nothing: it asks GET /stats, with the token that
+// the operator types in, so the page itself is no secret.
+type dashboardFiles struct{ html, js, css asset }
+
+func newDashboardFiles() dashboardFiles {
+	return dashboardFiles{
+		html: newAsset(dashboardPage, "text/html; charset=utf-8"),
+		js:   newAsset(dashboardScript, "text/javascript; charset=utf-8"),
+		css:  newAsset(dashboardStyle, "text/css; charset=utf-8"),
+	}
+}
+
+func (f dashboardFiles) page(r *request) error {
+	if strings.HasSuffix(r.c.Path(), "/") { // what the page links to stands beside it
+		return r.c.Redirect("../dashboard", fiber.StatusPermanentRedirect)
+	}
+	r.c.Set(fiber.HeaderContentSecurityPolicy, contentPolicy)
+	r.c.Set(fiber.HeaderXFrameOptions, "DENY")
+	r.c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	return f.html.serve(r)
+}
+
+func (f dashboardFiles) script(r *request) error { return f.js.serve(r) }
+func (f dashboardFiles) style(r *request) error  { return f.css.serve(r) }

@@ -1,0 +1,91 @@
+// The operators' page: asks /stats every two seconds and shows what it says.
+
+const interval = 2000;
+const element = (id) => document.getElementById(id);
+let token = "";
+let timer = 0;
+
+const counts = { connections: "connections", rooms: "rooms", sessions: "sessions", ops: "operations" };
+const rates = { ops: "operations", events: "events", presence: "presence", nacks: "refused", delivered: "frames out" };
+const latency = { p50: "half within", p99: "99 % within", max: "longest" };
+
+function duration(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+function ago(time) {
+  return time > 0 ? `${duration(Date.now() - time)} ago` : "never";
+}
+
+function tiles(list, labels, values) {
+  const nodes = Object.entries(labels).map(([key, label]) => {
+    const tile = document.createElement("div");
+    const name = document.createElement("dt");
+    const value = document.createElement("dd");
+    name.textContent = label;
+    value.textContent = Number(values[key] ?? 0).toLocaleString();
+    tile.append(name, value);
+    return tile;
+  });
+  list.replaceChildren(...nodes);
+}
+
+function subsystems(body, all) {
+  const rows = Object.entries(all).sort().map(([name, s]) => {
+    const row = document.createElement("tr");
+    const backend = s.serving ? `${s.backend} (${s.serving} stands in)` : s.backend;
+    for (const text of [name, backend, s.state, ago(s.since), ago(s.lastProof)]) {
+      const cell = document.createElement("td");
+      cell.textContent = text;
+      row.append(cell);
+    }
+    row.children[2].dataset.state = s.state;
+    return row;
+  });
+  body.replaceChildren(...rows);
+}
+
+function show(stats) {
+  element("instance").textContent = stats.instance;
+  element("uptime").textContent = `up ${duration(stats.uptime)}`;
+  subsystems(element("subsystems"), stats.subsystems);
+  tiles(element("counts"), counts, stats);
+  tiles(element("rates"), rates, stats.rates);
+  tiles(element("latency"), latency, stats.latency);
+}
+
+function notice(text) {
+  element("notice").textContent = text;
+  document.body.classList.toggle("stale", text !== "");
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  const headers = token === "" ? {} : { Authorization: `Bearer ${token}` };
+  try {
+    const response = await fetch("stats", { headers, cache: "no-store" });
+    const answer = await response.json();
+    if (!response.ok) {
+      notice(answer.error?.message ?? `the server answered ${response.status}`);
+      if (response.status === 401 || response.status === 403) return;
+    } else {
+      show(answer);
+      notice("");
+    }
+  } catch {
+    notice("the server does not answer; trying again");
+  }
+  timer = setTimeout(refresh, interval);
+}
+
+element("access").addEventListener("submit", (event) => {
+  event.preventDefault();
+  token = element("token").value;
+  refresh();
+});
+
+refresh();

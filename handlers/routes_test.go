@@ -1,0 +1,384 @@
+package handlers_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/compress"
+	"github.com/gofiber/fiber/v2/middleware/etag"
+	"github.com/gofiber/fiber/v2/middleware/logger"
+	"github.com/gofiber/fiber/v2/middleware/recover"
+
+	"github.com/fiberflow/flow"
+	"github.com/fiberflow/flow/handlers"
+)
+
+// The routes are those of the contract, and those of the operators' page.
+func TestRegister_table(t *testing.T) {
+	want := `
+GET /ws public
+GET /health/live public
+GET /health/ready public
+GET /health admin
+GET /metrics admin
+GET /stats admin
+GET /rooms admin
+GET /rooms/:room admin
+DELETE /rooms/:room owner or admin
+GET /rooms/:room/participants viewer
+GET /rooms/:room/operations viewer
+POST /rooms/:room/operations editor
+GET /rooms/:room/snapshot viewer
+PUT /rooms/:room/snapshot editor
+GET /rooms/:room/state viewer
+POST /rooms/:room/events editor
+GET /rooms/:room/stream viewer
+DELETE /rooms/:room/sessions/:session owner
+GET /users/:user/sessions self or admin
+DELETE /users/:user/sessions admin
+POST /users/:user/events admin
+GET /client.js public
+GET /client.d.ts public
+GET /dashboard public
+GET /dashboard.js public
+GET /dashboard.css public
+`
+	got := "\n"
+	for _, r := range handlers.Routes() {
+		got += r.Method + " " + r.Path + " " + string(r.Access) + "\n"
+	}
+	if got != want {
+		t.Errorf("routes:%swant:%s", got, want)
+	}
+}
+
+// Every route lets in those who have its access and nobody else; who is nobody gets 401, who lacks the
+// right 403, and both before the request is looked at any further.
+func TestRegister_access(t *testing.T) {
+	s := start(t, options{})
+	allowed := map[handlers.Access]string{
+		"viewer": "viewer editor owner admin", "editor": "editor owner admin", "owner": "owner admin",
+		"admin": "admin", "owner or admin": "owner admin", "self or admin": "self admin",
+	}
+	tokens := map[string]string{
+		"nobody": "", "forged": "forged", "none": "as-none", "viewer": "as-viewer", "editor": "as-editor",
+		"owner": "as-owner", "self": "as-self", "admin": adminToken,
+	}
+	for _, route := range handlers.Routes() {
+		if route.Access == "public" {
+			continue
+		}
+		path := strings.NewReplacer(":room", "a", ":user", "self", ":session", "s").Replace(route.Path)
+		for who, token := range tokens {
+			if who == "self" && route.Access != "self or admin" {
+				continue // an editor like others
+			}
+			if strings.HasSuffix(path, "/stream") && strings.Contains(allowed[route.Access], who) {
+				continue // never ends
+			}
+			t.Run(route.Method+" "+route.Path+" as "+who, func(t *testing.T) {
+				got := s.call(t, route.Method, path, token, "")
+				switch {
+				case strings.Contains(allowed[route.Access], who):
+					if got.status == http.StatusUnauthorized || got.status == http.StatusForbidden {
+						t.Errorf("refused: %d %s", got.status, got.body)
+					}
+				case who == "nobody" || who == "forged":
+					got.wantError(t, http.StatusUnauthorized, flow.CodeUnauthenticated)
+					if got.header.Get("WWW-Authenticate") != "Bearer" {
+						t.Errorf("headers %v", got.header)
+					}
+				default:
+					got.wantError(t, http.StatusForbidden, flow.CodeForbidden)
+				}
+			})
+		}
+	}
+}
+
+// Where nobody can be admin, the admin routes say so; the admin token opens every room, hidden ones too.
+func TestRegister_admin(t *testing.T) {
+	without := start(t, options{hub: func(c *flow.Config) { c.AdminToken = "" }})
+	without.call(t, http.MethodGet, "/stats", "as-owner", "").wantError(t, http.StatusForbidden, flow.CodeForbidden)
+
+	hook := start(t, options{hub: func(c *flow.Config) {
+		c.Admin = func(_ context.Context, r flow.Request) (bool, error) { return r.Cookie("role") == "boss", nil }
+	}})
+	hook.call(t, http.MethodGet, "/stats", "", "", "Cookie", "role=boss").wantStatus(t, http.StatusOK)
+	hook.call(t, http.MethodGet, "/stats", "as-ann", "", "Cookie", "role=clerk").
+		wantError(t, http.StatusForbidden, flow.CodeForbidden)
+	hook.call(t, http.MethodGet, "/rooms/hidden/participants", adminToken, "").wantStatus(t, http.StatusOK)
+	hook.call(t, http.MethodDelete, "/rooms/any", "", "", "Cookie", "role=boss").wantStatus(t, http.StatusNoContent)
+}
+
+// A page of another site cannot change anything with its visitor's cookies; credentials in a header
+// are no accident.
+func TestRegister_origin(t *testing.T) {
+	s := start(t, options{hub: func(c *flow.Config) {
+		c.Authenticate = func(_ context.Context, r flow.Request) (*flow.User, error) {
+			if name := r.Cookie("session"); name != "" {
+				return &flow.User{ID: name}, nil
+			}
+			return nil, nil
+		}
+	}})
+	post := func(header ...string) reply {
+		return s.call(t, http.MethodPost, "/rooms/r/events", "", `{"name":"n"}`, header...)
+	}
+	post("Cookie", "session=ann").wantStatus(t, http.StatusAccepted)
+	post("Cookie", "session=ann", "Origin", "http://"+s.addr).wantStatus(t, http.StatusAccepted)
+	post("Cookie", "session=ann", "Origin", "https://evil.example").
+		wantError(t, http.StatusForbidden, flow.CodeForbidden)
+	post("Authorization", "Bearer as-ann", "Origin", "https://other.example").wantStatus(t, http.StatusAccepted)
+}
+
+// One user who asks too often is told when to come back; others are not concerned.
+func TestRegister_rate(t *testing.T) {
+	s := start(t, options{})
+	var last reply
+	for range 1000 {
+		if last = s.call(t, http.MethodGet, "/rooms/r/participants", "as-eager", ""); last.status != http.StatusOK {
+			break
+		}
+	}
+	last.wantError(t, http.StatusTooManyRequests, flow.CodeRateLimited)
+	if last.header.Get("Retry-After") != "1" || last.object(t).object("error")["retryAfter"] == nil {
+		t.Errorf("headers %v, body %s", last.header, last.body)
+	}
+	s.call(t, http.MethodGet, "/rooms/r/participants", "as-calm", "").wantStatus(t, http.StatusOK)
+}
+
+// The endpoints work wherever they are mounted, with the hub of the config or that of the context.
+func TestRegister_mounts(t *testing.T) {
+	mounts := map[string]options{
+		"app": {prefix: "/", mount: func(app *fiber.App, c handlers.Config) { handlers.Register(app, c) }},
+		"group": {
+			prefix: "/api/v1/collab",
+			mount: func(app *fiber.App, c handlers.Config) {
+				handlers.Register(app.Group("/api").Group("/v1/collab"), c)
+			},
+		},
+		"sub-app, registered first": {
+			prefix: "/collab",
+			mount: func(app *fiber.App, c handlers.Config) {
+				sub := fiber.New()
+				handlers.Register(sub, c)
+				app.Mount("/collab", sub)
+			},
+		},
+		"sub-app, mounted first": {
+			prefix: "/collab",
+			mount: func(app *fiber.App, c handlers.Config) {
+				sub := fiber.New()
+				app.Mount("/collab", sub)
+				handlers.Register(sub, c)
+			},
+		},
+		"sub-app in a sub-app": {
+			prefix: "/outer/collab",
+			mount: func(app *fiber.App, c handlers.Config) {
+				outer, inner := fiber.New(), fiber.New()
+				handlers.Register(inner, c)
+				outer.Mount("/collab", inner)
+				app.Mount("/outer", outer)
+			},
+		},
+		"hub from the context": {
+			prefix: "/collab",
+			mount: func(app *fiber.App, c handlers.Config) {
+				app.Use("/collab", func(ctx *fiber.Ctx) error {
+					ctx.Locals(flow.ContextKey, c.Hub)
+					return ctx.Next()
+				})
+				handlers.Register(app.Group("/collab"))
+			},
+		},
+	}
+	for name, o := range mounts {
+		t.Run(name, func(t *testing.T) {
+			o.fiber.ErrorHandler = func(*fiber.Ctx, error) error { return errors.New("the host's handler") }
+			s := start(t, o)
+			s.base = strings.TrimSuffix(s.base, "/")
+			s.checkAll(t)
+		})
+	}
+}
+
+// checkAll uses the endpoints of each kind once.
+func (s *server) checkAll(t *testing.T) {
+	t.Helper()
+	s.call(t, http.MethodGet, "/health/ready", "", "").wantStatus(t, http.StatusOK)
+	s.call(t, http.MethodGet, "/rooms/r/snapshot", "as-ann", "").wantError(t, http.StatusNotFound, flow.CodeNotFound)
+	s.call(t, http.MethodGet, "/client.js", "", "").wantStatus(t, http.StatusOK)
+	s.call(t, http.MethodGet, "/metrics", adminToken, "").wantStatus(t, http.StatusOK)
+
+	stream := s.stream(t, "/rooms/r/stream", "as-reader")
+	stream.await(t, "joined")
+	ws := s.join(t, "as-ann", "r")
+	ws.send(t, `{"type":"op","room":"r","n":1,"data":{"a":1}}`)
+	ws.await(t, "op")
+	stream.await(t, "op")
+	s.call(t, http.MethodPost, "/rooms/r/operations", "as-bob", `{"operations":[{"data":2}]}`).
+		wantStatus(t, http.StatusCreated)
+	ws.await(t, "op")
+	stream.await(t, "op")
+}
+
+// The host's own routes and middleware work as before, and the endpoints do among them.
+func TestRegister_besideTheHost(t *testing.T) {
+	var lines bytes.Buffer
+	s := start(t, options{
+		fiber: fiber.Config{ETag: true, ErrorHandler: func(c *fiber.Ctx, err error) error {
+			return c.Status(http.StatusTeapot).SendString("host: " + err.Error())
+		}},
+		mount: func(app *fiber.App, c handlers.Config) {
+			app.Use(logger.New(logger.Config{Output: &lines, Format: "${status} ${path}\n"}))
+			app.Use(recover.New(), etag.New(), compress.New())
+			app.Get("/before", func(c *fiber.Ctx) error { return c.SendString("before") })
+			handlers.Register(app.Group("/collab"), c)
+			app.Get("/collab/own", func(c *fiber.Ctx) error { return c.SendString("own") })
+			app.Get("/after", func(*fiber.Ctx) error { panic("the host's panic") })
+		},
+	})
+	s.checkAll(t)
+	root := *s
+	root.base = "http://" + s.addr
+	for path, want := range map[string]string{
+		"/before": "before", "/collab/own": "own", "/after": "host: the host's panic",
+		"/collab/nothing": "host: Cannot GET /collab/nothing",
+	} {
+		if got := string(root.call(t, http.MethodGet, path, "", "").body); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+	root.call(t, http.MethodPost, "/collab/ws", "", "").wantStatus(t, http.StatusTeapot)
+
+	compressed := s.call(t, http.MethodGet, "/client.js", "", "", "Accept-Encoding", "br")
+	if compressed.header.Get("Content-Encoding") != "br" || compressed.header.Get("ETag") == "" {
+		t.Errorf("headers %v", compressed.header)
+	}
+	tag := s.call(t, http.MethodGet, "/client.js", "", "").header.Get("ETag")
+	s.call(t, http.MethodGet, "/client.js", "", "", "If-None-Match", tag).wantStatus(t, http.StatusNotModified)
+	stream := s.stream(t, "/rooms/r/stream", "as-ann", "Accept-Encoding", "gzip")
+	stream.await(t, "joined")
+	if stream.header.Get("Content-Encoding") != "" {
+		t.Errorf("stream headers %v", stream.header)
+	}
+	if !strings.Contains(lines.String(), "101 /collab/ws") {
+		t.Errorf("log lines:\n%s", lines.String())
+	}
+}
+
+// Without a hub every endpoint fails in the contract's way, and the log says what to mount.
+func TestRegister_withoutAHub(t *testing.T) {
+	log := &logBuffer{}
+	s := start(t, options{mount: func(app *fiber.App, c handlers.Config) {
+		handlers.Register(app.Group("/collab"), handlers.Config{Logger: newLogger(log)})
+	}})
+	for _, path := range []string{"/health/ready", "/ws", "/rooms/r/operations"} {
+		s.call(t, http.MethodGet, path, "as-ann", "").wantError(t, http.StatusInternalServerError, flow.CodeInternal)
+	}
+	if !log.contains("mount middleware.New()") {
+		t.Errorf("log:\n%s", log.text.String())
+	}
+}
+
+// A path that cannot be decoded is refused: no client library sends one, so a bare connection does.
+func TestRegister_brokenEscape(t *testing.T) {
+	s := start(t, options{})
+	for path, code := range map[string]flow.Code{
+		"/collab/rooms/a%zz/participants":    flow.CodeInvalidRoom,
+		"/collab/rooms/a%2/participants":     flow.CodeInvalidRoom,
+		"/collab/rooms/r/sessions/%zz":       flow.CodeInvalidMessage,
+		"/collab/users/%zz/sessions":         flow.CodeInvalidMessage,
+		"/collab/users/a%00b/sessions?after": flow.CodeInvalidMessage,
+	} {
+		method := http.MethodGet
+		if strings.Contains(path, "/r/sessions/") {
+			method = http.MethodDelete
+		}
+		conn, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close() //nolint:errcheck // the test is over
+		_, err = io.WriteString(conn, method+" "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+adminToken+"\r\n\r\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Log(path)
+		readReply(t, response).wantError(t, http.StatusBadRequest, code)
+	}
+}
+
+// Next hands a request on to the application.
+func TestRegister_next(t *testing.T) {
+	s := start(t, options{mount: func(app *fiber.App, c handlers.Config) {
+		c.Next = func(ctx *fiber.Ctx) bool { return ctx.Get("X-Skip") != "" }
+		handlers.Register(app.Group("/collab"), c)
+		app.Get("/collab/stats", func(ctx *fiber.Ctx) error { return ctx.SendString("the application's") })
+	}})
+	s.call(t, http.MethodGet, "/stats", "", "").wantError(t, http.StatusUnauthorized, flow.CodeUnauthenticated)
+	if got := string(s.call(t, http.MethodGet, "/stats", "", "", "X-Skip", "1").body); got != "the application's" {
+		t.Errorf("body %q", got)
+	}
+}
+
+// A panic of an endpoint is answered in the contract's way, without its text, and logged.
+func TestRegister_panic(t *testing.T) {
+	s := start(t, options{hub: func(c *flow.Config) {
+		c.Authorize = func(context.Context, flow.User, string) (flow.Access, error) { panic("secret detail of a panic") }
+	}})
+	got := s.call(t, http.MethodGet, "/rooms/r/operations", "as-ann", "")
+	got.wantError(t, http.StatusInternalServerError, flow.CodeInternal)
+	if strings.Contains(string(got.body), "secret") || !s.log.contains("secret detail of a panic") {
+		t.Errorf("body %s, logged: %v", got.body, s.log.contains("secret detail"))
+	}
+}
+
+// Room ids of the path are decoded once and then checked.
+func TestRegister_roomIDs(t *testing.T) {
+	for _, unescape := range []bool{false, true} {
+		s := start(t, options{fiber: fiber.Config{UnescapePath: unescape}})
+		for id, want := range map[string]string{
+			"Board-1":                "Board-1",
+			"a.b_c~d:e":              "a.b_c~d:e",
+			"%42oard":                "Board",
+			"a%3Ab":                  "a:b",
+			"a%253Ab":                "",
+			"a%20b":                  "",
+			"%2e%2E":                 "",
+			"-a":                     "",
+			"%C3%BC":                 "",
+			"a%00":                   "",
+			strings.Repeat("x", 128): strings.Repeat("x", 128),
+			strings.Repeat("x", 129): "",
+		} {
+			got := s.call(t, http.MethodPost, "/rooms/"+id+"/operations", "as-ann", `{"operations":[{"data":1}]}`)
+			if want == "" {
+				got.wantError(t, http.StatusBadRequest, flow.CodeInvalidRoom)
+				continue
+			}
+			got.wantStatus(t, http.StatusCreated)
+			page, err := s.hub.Operations(t.Context(), want, flow.Query{Unchecked: true, Limit: 1})
+			if err != nil || len(page.Operations) != 1 {
+				t.Errorf("%s: room %s has %d operations (%v)", id, want, len(page.Operations), err)
+			}
+			if err := s.hub.DeleteRoom(t.Context(), want); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

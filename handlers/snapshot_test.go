@@ -1,0 +1,35 @@
+package handlers_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/fiberflow/flow"
+)
+
+// A snapshot is kept at its position, the newest one, as it was written.
+func TestSnapshot(t *testing.T) {
+	s := start(t, options{})
+	const path = "/rooms/r/snapshot"
+	s.call(t, http.MethodGet, path, "as-viewer", "").wantError(t, http.StatusNotFound, flow.CodeNotFound)
+	old := s.submit(t, "1").object(t).str("position")
+	newest := s.submit(t, "2").object(t).str("position")
+	put := func(position, data string) reply {
+		return s.call(t, http.MethodPut, path, "as-editor", `{"position":"`+position+`","data":`+data+`}`)
+	}
+	put(newest, `{ "html": "<b>", "html": 1.0 }`).wantStatus(t, http.StatusNoContent)
+	put(old, `"older"`).wantStatus(t, http.StatusNoContent)
+	got := s.call(t, http.MethodGet, path, "as-viewer", "").wantStatus(t, http.StatusOK)
+	if want := `{"position":"` + newest + `","data":{"html":"<b>","html":1.0}}`; string(got.body) != want {
+		t.Errorf("body %s, want %s", got.body, want)
+	}
+	put("2:0123456789abcdef", "1").wantError(t, http.StatusConflict, flow.CodeDiverged)
+	put("nonsense", "1").wantError(t, http.StatusBadRequest, flow.CodeInvalidMessage)
+	for _, body := range []string{`{}`, `{"data":1}`, `{"position":"` + newest + `"}`, `{"position":2,"data":1}`} {
+		s.call(t, http.MethodPut, path, "as-editor", body).wantError(t, http.StatusBadRequest, flow.CodeInvalidMessage)
+	}
+	put(newest, `"`+strings.Repeat("x", 65536)+`"`).wantError(t, http.StatusRequestEntityTooLarge, flow.CodeTooLarge)
+	s.call(t, http.MethodPut, path, "as-viewer", `{}`).wantError(t, http.StatusForbidden, flow.CodeForbidden)
+	s.call(t, http.MethodGet, "/rooms/r/state", "as-viewer", "").wantError(t, http.StatusNotFound, flow.CodeNotFound)
+}

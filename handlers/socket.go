@@ -1,0 +1,231 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	fasthttpws "github.com/fasthttp/websocket"
+	"github.com/gofiber/contrib/websocket"
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/fiberflow/flow"
+)
+
+const (
+	// bearerPrefix goes before a token that is offered as a sub-protocol, as browsers can set no header.
+	bearerPrefix = "flow.bearer."
+	// readBuffer of the socket is small: fasthttp's own buffer stands before it.
+	readBuffer = 128
+	// handshakeKey is where the handshake leaves its result for the socket, in the request's locals.
+	handshakeKey = "flow.handshake"
+)
+
+// handshake is what is known of a socket before it is one.
+type handshake struct {
+	hub    *flow.Hub
+	user   *flow.User // nil: a first message says who it is
+	server server
+	chunk  int // the most bytes of one write
+}
+
+// socket is one WebSocket connection. It implements [flow.Transport]; the goroutine of its handler reads.
+type socket struct {
+	pipe
+
+	ws      *fasthttpws.Conn // the reader's
+	renewed time.Time        // the reader's: when it last extended its deadline
+	peer    peer
+	limits  limits
+	buffers *buffers
+	logger  *slog.Logger
+	chunk   int
+	closed  chan struct{} // closed when the hub has said its last word
+
+	beat beat
+
+	control sync.Mutex
+	pinging bool   // a ping waits to be written
+	ponging bool   // a pong waits to be written, with this payload
+	pong    string // of the newest ping; older ones need no answer
+}
+
+// peer is the hub's side of a connection, a *[flow.Conn].
+type peer interface {
+	Receive(data []byte)
+	Wake()
+	Close(why flow.Bye)
+	Done()
+}
+
+// upgrade answers GET /ws. Whatever is refused is refused before the upgrade.
+func (e *endpoints) upgrade(r *request) error {
+	c := r.c
+	if !websocket.IsWebSocketUpgrade(c) {
+		return errUpgradeRequired
+	}
+	if !r.originAllowed() {
+		return flow.Errorf(flow.CodeForbidden, "the origin is not allowed")
+	}
+	server := serverOf(c)
+	if r.hub.Draining() || server.stopping() {
+		return errDraining()
+	}
+	identity := r.identity()
+	offered, token, err := subProtocols(c)
+	if err != nil {
+		return err
+	}
+	identity.Token = token
+	user, err := r.hub.Identify(r.context(), identity)
+	if err != nil {
+		return err
+	}
+	shake := &handshake{hub: r.hub, user: user, server: server, chunk: chunkOf(c)}
+	trim(c, offered)
+	c.Locals(handshakeKey, shake)
+	if err := e.socket(c); err != nil {
+		return errUpgradeRequired
+	}
+	return nil
+}
+
+func errDraining() error {
+	return &flow.Error{Code: flow.CodeUnavailable, Message: "the server is going away", RetryAfter: coarse}
+}
+
+// chunkOf returns how much may be written to the connection at once.
+func chunkOf(c *fiber.Ctx) int {
+	if c.Context().IsTLS() {
+		return secureChunk
+	}
+	return largeBuffer
+}
+
+// subProtocols reads what the client offers: the protocol itself, and at most one token.
+func subProtocols(c *fiber.Ctx) (flowOffered bool, token string, err error) {
+	tokens := 0
+	for _, line := range c.Request().Header.PeekAll(fasthttp.HeaderSecWebSocketProtocol) {
+		for offer := range strings.SplitSeq(string(line), ",") {
+			offer = strings.TrimSpace(offer)
+			flowOffered = flowOffered || offer == flow.Protocol
+			if bearer, ok := strings.CutPrefix(offer, bearerPrefix); ok {
+				token = bearer
+				tokens++
+			}
+		}
+	}
+	if tokens > 1 || (tokens == 1 && !validBearer(token)) {
+		return false, "", flow.Errorf(flow.CodeUnauthenticated, "the offered token is malformed")
+	}
+	return flowOffered, token, nil
+}
+
+// validBearer reports whether the token is written in base64url, "." and "~" only.
+func validBearer(token string) bool {
+	for i := range len(token) {
+		switch c := token[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '-', c == '_', c == '.', c == '~':
+		default:
+			return false
+		}
+	}
+	return token != ""
+}
+
+// trim leaves of the request what the upgrade reads. The request stays in memory as long as its socket,
+// cookies and tokens included, and contrib copies all of it once more.
+func trim(c *fiber.Ctx, flowOffered bool) {
+	req := c.Request()
+	kept := [...]string{
+		fiber.HeaderConnection, fiber.HeaderUpgrade, fasthttp.HeaderSecWebSocketVersion, fasthttp.HeaderSecWebSocketKey,
+	}
+	var values [len(kept)]string
+	for i, name := range kept {
+		values[i] = strings.Clone(c.Get(name))
+	}
+	method := string(req.Header.Method())
+	req.Header = fasthttp.RequestHeader{}
+	req.Header.SetMethod(method)
+	for i, name := range kept {
+		req.Header.Set(name, values[i])
+	}
+	if flowOffered {
+		req.Header.Set(fasthttp.HeaderSecWebSocketProtocol, flow.Protocol)
+	}
+	c.Context().QueryArgs().Reset()
+}
+
+// newSocketHandler returns contrib's half of the upgrade, which then runs the socket.
+func (e *endpoints) newSocketHandler() fiber.Handler {
+	return websocket.New(e.runSocket, websocket.Config{
+		Subprotocols:    []string{flow.Protocol},
+		Origins:         []string{"*"}, // checked before, with an answer of ours
+		ReadBufferSize:  readBuffer,
+		WriteBufferPool: &sync.Pool{}, // the socket writes by itself, so no buffer is ever made
+		RecoverHandler: func(*websocket.Conn) {
+			if p := recover(); p != nil {
+				e.config.Logger.Error("socket panicked", "error", panicError(p))
+			}
+		},
+	})
+}
+
+// runSocket serves one socket until it ends. It is the last to use the connection.
+func (e *endpoints) runSocket(ws *websocket.Conn) {
+	shake, ok := ws.Locals(handshakeKey).(*handshake)
+	if !ok {
+		e.config.Logger.Error("socket without a handshake")
+		return
+	}
+	leave := e.drain.enter(shake.hub, shake.server)
+	defer leave()
+
+	s := newSocket(ws.Conn, shake, e)
+	conn, err := shake.hub.Connect(s, shake.user)
+	if err != nil { // it began to drain meanwhile
+		s.finish(closeFrame(flow.ByeShutdown.CloseCode()))
+		s.release()
+		return
+	}
+	s.serve(conn)
+}
+
+func newSocket(ws *fasthttpws.Conn, shake *handshake, e *endpoints) *socket {
+	s := &socket{
+		ws: ws, limits: limitsOf(shake.hub.Config()), buffers: e.buffers, logger: e.config.Logger,
+		chunk: shake.chunk, closed: make(chan struct{}),
+	}
+	s.conn = ws.NetConn()
+	return s
+}
+
+// serve reads until the connection ends, and cleans up after it. A panic in between, of a hook of the
+// application for example, ends this socket alone.
+func (s *socket) serve(conn peer) {
+	s.peer = conn
+	var last ending
+	defer func() {
+		if p := recover(); p != nil {
+			s.logger.Error("socket panicked", "error", panicError(p))
+			last = ending{code: fasthttpws.CloseInternalServerErr, linger: true}
+		}
+		s.end(last)
+	}()
+	s.handleControl()
+	s.beat.start(s.limits.heartbeat, s.logger, s.ping)
+	last = s.read()
+}
+
+func panicError(p any) error {
+	if err, ok := p.(error); ok {
+		return fmt.Errorf("%w\n%s", err, debug.Stack())
+	}
+	return errors.New(fmt.Sprint(p) + "\n" + string(debug.Stack()))
+}

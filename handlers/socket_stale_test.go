@@ -1,0 +1,133 @@
+package handlers
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	fasthttpws "github.com/fasthttp/websocket"
+	"github.com/gofiber/contrib/websocket"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/fiberflow/flow"
+)
+
+// deaf is a hub's side that does nothing.
+type deaf struct{}
+
+func (deaf) Receive([]byte) {}
+func (deaf) Wake()          {}
+func (deaf) Close(flow.Bye) {}
+func (deaf) Done()          {}
+func (deaf) frame() *flow.Frame {
+	return &flow.Frame{Type: "event", JSON: []byte(`{"type":"event","name":"of another client"}`)}
+}
+
+// Fiber uses connections again for other clients. Whoever still writes to a socket whose handler has
+// returned gets an error, and reaches none of them (I6).
+func TestSocket_Write_afterTheHandlerReturned(t *testing.T) {
+	sockets := make(chan *socket, 64)
+	returned := make(chan struct{}, 64)
+	app := fiber.New(fiber.Config{DisableStartupMessage: true})
+	app.Get("/ws", websocket.New(func(ws *websocket.Conn) {
+		defer func() { returned <- struct{}{} }()
+		s := &socket{
+			ws: ws.Conn, buffers: newBuffers(), chunk: largeBuffer, closed: make(chan struct{}),
+			limits: limits{message: 1024, heartbeat: time.Hour, timeout: time.Hour},
+		}
+		s.conn = ws.NetConn()
+		sockets <- s
+		s.serve(deaf{})
+	}))
+	address := serveApp(t, app)
+
+	first := dialApp(t, address)
+	stale := <-sockets
+	if err := stale.Write([]*flow.Frame{deaf{}.frame()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := first.ReadMessage(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Close()
+	<-returned
+
+	clients := make([]*fasthttpws.Conn, 20)
+	for i := range clients {
+		clients[i] = dialApp(t, address)
+		<-sockets
+	}
+	for range 100 {
+		if err := stale.Write([]*flow.Frame{deaf{}.frame()}); err == nil {
+			t.Fatal("a stale write succeeded")
+		}
+	}
+	stale.Close(1012)
+	stale.stopReading(0)
+	stale.hurry(0)
+	for i, c := range clients {
+		if err := c.WriteMessage(fasthttpws.CloseMessage, fasthttpws.FormatCloseMessage(1000, "")); err != nil {
+			t.Fatal(err)
+		}
+		_, text, err := c.ReadMessage()
+		if !fasthttpws.IsCloseError(err, 1000) {
+			t.Errorf("client %d read %q, %v", i, text, err)
+		}
+		<-returned
+	}
+}
+
+// A close frame is the last thing that a client is sent.
+func TestSocket_Write_afterClose(t *testing.T) {
+	sockets := make(chan *socket, 1)
+	app := fiber.New(fiber.Config{DisableStartupMessage: true})
+	app.Get("/ws", websocket.New(func(ws *websocket.Conn) {
+		s := &socket{
+			ws: ws.Conn, buffers: newBuffers(), chunk: largeBuffer, closed: make(chan struct{}),
+			limits: limits{message: 1024, heartbeat: time.Hour, timeout: time.Hour},
+		}
+		s.conn = ws.NetConn()
+		sockets <- s
+		s.serve(deaf{})
+	}))
+	client := dialApp(t, serveApp(t, app))
+	s := <-sockets
+	s.Close(4102)
+	if err := s.Write([]*flow.Frame{deaf{}.frame()}); err == nil {
+		t.Error("a write after the close succeeded")
+	}
+	if _, text, err := client.ReadMessage(); !fasthttpws.IsCloseError(err, 4102) {
+		t.Errorf("read %q, %v", text, err)
+	}
+}
+
+func serveApp(t *testing.T, app *fiber.App) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- app.Listener(listener) }()
+	t.Cleanup(func() {
+		if err := app.Shutdown(); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		<-served
+	})
+	return listener.Addr().String()
+}
+
+func dialApp(t *testing.T, address string) *fasthttpws.Conn {
+	t.Helper()
+	dialer := fasthttpws.Dialer{HandshakeTimeout: time.Second * 10}
+	c, _, err := dialer.Dial("ws://"+address+"/ws", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
