@@ -88,8 +88,8 @@ func decodeMessage(object []byte) message {
 			return true
 		}
 		if seen&f != 0 {
-			m.err = Errorf(CodeInvalidMessage, "repeated member "+string(name))
-			return false
+			m.err = firstError(m.err, Errorf(CodeInvalidMessage, "repeated member "+string(name)))
+			return true // its id and room may still come
 		}
 		seen |= f
 		err := m.set(f, name, value, spaced)
