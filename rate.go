@@ -10,14 +10,14 @@ type bucket struct {
 }
 
 // take takes one token of a bucket that gains rate tokens a second, and returns how long to wait when
-// there is none.
+// there is none: whole milliseconds, as clients are told, and never too few.
 func (b *bucket) take(now time.Time, rate int) (wait time.Duration) {
 	if !b.last.IsZero() {
 		b.spent = max(0, b.spent-now.Sub(b.last).Seconds()*float64(rate))
 	}
 	b.last = now
 	if over := b.spent + 1 - float64(2*rate); over > 0 {
-		return max(time.Millisecond, time.Duration(over/float64(rate)*float64(time.Second)))
+		return time.Duration(over/float64(rate)*float64(time.Second)).Truncate(time.Millisecond) + time.Millisecond
 	}
 	b.spent++
 	return 0

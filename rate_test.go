@@ -1,0 +1,156 @@
+package flow // internal: the buckets are not exported
+
+import (
+	"testing"
+	"time"
+)
+
+// epoch is a moment from which tests count on.
+func epoch() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+
+func TestBucket_Take(t *testing.T) {
+	// A full bucket lets a burst of twice the rate through, and not one more.
+	t.Run("burst", func(t *testing.T) {
+		for _, rate := range []int{1, 3, 50, 100_000} {
+			var b bucket
+			for i := range 2 * rate {
+				if wait := b.take(epoch(), rate); wait != 0 {
+					t.Fatalf("rate %d: message %d has to wait %v", rate, i+1, wait)
+				}
+			}
+			if wait := b.take(epoch(), rate); wait <= 0 {
+				t.Errorf("rate %d: one more than the burst was let through", rate)
+			}
+		}
+	})
+
+	// Who waits as long as told gets exactly one through; who comes a little early does not.
+	t.Run("wait", func(t *testing.T) {
+		for _, rate := range []int{1, 3, 7, 50, 60, 100, 997} {
+			var b bucket
+			now := epoch()
+			for range 2 * rate {
+				b.take(now, rate)
+			}
+			for i := range 20 {
+				wait := b.take(now, rate)
+				if each := time.Second / time.Duration(rate); wait <= 0 || wait > each+time.Millisecond || wait%time.Millisecond != 0 {
+					t.Fatalf("rate %d: wait is %v", rate, wait)
+				}
+				early := b
+				if again := early.take(now.Add(wait/2), rate); wait > 2*time.Millisecond && again == 0 {
+					t.Fatalf("rate %d: message %d was let through after half of %v", rate, i, wait)
+				}
+				now = now.Add(wait)
+				if again := b.take(now, rate); again != 0 {
+					t.Fatalf("rate %d: message %d was told to wait %v, and then %v more", rate, i, wait, again)
+				}
+			}
+		}
+	})
+
+	// In the long run the rate holds, whatever the pattern: burst + rate × time, and not more.
+	t.Run("long run", func(t *testing.T) {
+		for _, step := range []time.Duration{time.Millisecond, 7 * time.Millisecond, 333 * time.Millisecond} {
+			const rate, seconds = 50, 60
+			var b bucket
+			taken := 0
+			for now := epoch(); now.Before(epoch().Add(seconds * time.Second)); now = now.Add(step) {
+				for b.take(now, rate) == 0 {
+					taken++
+				}
+			}
+			if most := rate*seconds + 2*rate; taken > most || taken < most-rate {
+				t.Errorf("every %v: %d were let through, want about %d", step, taken, most)
+			}
+		}
+	})
+
+	// Refusals cost nothing: who keeps on knocking gets as much as who waits.
+	t.Run("refusals are free", func(t *testing.T) {
+		var b bucket
+		now := epoch()
+		for range 1000 {
+			b.take(now, 10)
+		}
+		if wait := b.take(now.Add(100*time.Millisecond), 10); wait != 0 {
+			t.Errorf("after the time of one message the wait is %v", wait)
+		}
+	})
+
+	// A bucket left alone fills up to its burst and not beyond.
+	t.Run("refill", func(t *testing.T) {
+		var b bucket
+		now := epoch()
+		for b.take(now, 5) == 0 {
+		}
+		now = now.Add(time.Hour)
+		count := 0
+		for ; b.take(now, 5) == 0; count++ {
+		}
+		if count != 10 {
+			t.Errorf("%d were let through after an hour, want 10", count)
+		}
+	})
+}
+
+// A bucket that is forgotten because it is idle is one that is full anyway.
+func TestBucket_Idle(t *testing.T) {
+	var b bucket
+	now := epoch()
+	for b.take(now, 5) == 0 {
+	}
+	if b.idle(now) || b.idle(now.Add(time.Second)) {
+		t.Error("a bucket that misses tokens is idle")
+	}
+	later := now.Add(4 * time.Second)
+	if !b.idle(later) {
+		t.Fatal("a full bucket is not idle")
+	}
+	count := 0
+	for ; b.take(later, 5) == 0; count++ {
+	}
+	if count != 10 {
+		t.Errorf("an idle bucket had %d tokens, want 10", count)
+	}
+}
+
+func TestExcess_Refused(t *testing.T) {
+	// Ten seconds of refusals are too much, 9.9 are not.
+	t.Run("ten seconds", func(t *testing.T) {
+		var e excess
+		for at := time.Duration(0); at < 10*time.Second; at += 100 * time.Millisecond {
+			if e.refused(epoch().Add(at)) {
+				t.Fatalf("too much after %v", at)
+			}
+		}
+		if !e.refused(epoch().Add(10 * time.Second)) {
+			t.Error("ten seconds were not too much")
+		}
+	})
+
+	// More than a second without a refusal starts the count anew.
+	t.Run("pause", func(t *testing.T) {
+		var e excess
+		now := epoch()
+		for range 5 {
+			for range 18 { // nine seconds
+				now = now.Add(500 * time.Millisecond)
+				if e.refused(now) {
+					t.Fatalf("too much at %v", now.Sub(epoch()))
+				}
+			}
+			now = now.Add(1100 * time.Millisecond)
+		}
+	})
+
+	// A flood in one moment is no excess of ten seconds.
+	t.Run("moment", func(t *testing.T) {
+		var e excess
+		for range 100_000 {
+			if e.refused(epoch()) {
+				t.Fatal("too much in no time")
+			}
+		}
+	})
+}
