@@ -416,11 +416,17 @@ func (h *Hub) Submit(ctx context.Context, room string, author User, key string, 
 		return Submitted{}, err
 	}
 	defer r.exit()
+	r.mu.Lock()
+	head := r.seq.head
+	r.mu.Unlock()
 	answers, err := h.cfg.Log.Append(ctx, room, Batch{Key: key, Operations: ops})
 	if err != nil {
 		return Submitted{}, err
 	}
-	return r.submitted(ops, answers), nil
+	if answers[0].Seq > head.Seq { // else the answer to an earlier call with the key
+		h.stats.operations.Add(int64(len(answers)))
+	}
+	return submitted(answers), nil
 }
 
 // scopedKey makes an idempotency key that no other user can meet. An anonymous user has another id
@@ -456,13 +462,12 @@ func (h *Hub) prepare(ctx context.Context, room string, author User, data []json
 	return ops, ctx.Err()
 }
 
-// submitted delivers what was appended, and tells its places.
-func (r *room) submitted(ops []Operation, answers []Appended) Submitted {
-	var s Submitted
+// submitted tells the places of what was appended. Members get it from the log's feed.
+func submitted(answers []Appended) Submitted {
+	s := Submitted{Operations: make([]Placed, len(answers))}
 	for i, answer := range answers {
-		ops[i].Seq, ops[i].Hash = answer.Seq, answer.Hash
-		s.Operations = append(s.Operations, Placed{Seq: answer.Seq, Hash: answer.Hash.String()})
-		s.Position = ops[i].Position().String()
+		s.Operations[i] = Placed{Seq: answer.Seq, Hash: answer.Hash.String()}
+		s.Position = Position{Seq: answer.Seq, Hash: answer.Hash}.String()
 	}
 	return s
 }
