@@ -10,11 +10,13 @@ import (
 	"github.com/fiberflow/flow/redisx"
 )
 
-// How often arrival looks whether Redis is there, which costs nothing, and how long one turn of its work
-// may take before it looks again.
 const (
+	// lookEvery is how often arrival looks whether Redis is there, which costs nothing.
 	lookEvery = 100 * time.Millisecond
-	turn      = 30 * time.Second
+	// tryEvery is how often it tries what Redis did not let it do.
+	tryEvery = time.Second
+	// turn is how long one try may take.
+	turn = 30 * time.Second
 )
 
 // arrival does what has to wait until Redis answers: it agrees with the other instances on the signing
@@ -22,7 +24,7 @@ const (
 type arrival struct {
 	conn    *redisx.Conn
 	log     *slog.Logger
-	redis   RedisSettings
+	redis   []any        // what the log tells of the connection
 	keys    *signingKeys // nil: no key to agree on
 	standby *standby     // nil: no log to carry over
 
@@ -40,8 +42,7 @@ func (a *arrival) try(ctx context.Context) error {
 	defer cancel()
 	if !a.greeted {
 		a.greeted = true
-		a.log.Info("redis connected", "addr", a.conn.Addr(), "mode", a.redis.Mode, "db", a.redis.DB,
-			"tls", a.redis.TLS, "prefix", a.redis.Prefix)
+		a.log.Info("redis connected", a.redis...)
 	}
 	if a.keys != nil && !a.keys.shared.Load() {
 		key, err := redisx.SharedSecret(ctx, a.conn, a.keys.own())
@@ -80,6 +81,7 @@ func (a *arrival) run(ctx context.Context) {
 			return
 		}
 		if a.conn.Health().State != flow.Live {
+			ticker.Reset(lookEvery)
 			continue
 		}
 		err := a.try(ctx)
@@ -87,6 +89,7 @@ func (a *arrival) run(ctx context.Context) {
 			return
 		}
 		a.complain(ctx, err)
+		ticker.Reset(tryEvery)
 	}
 }
 

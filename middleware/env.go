@@ -20,7 +20,7 @@ func LoadSettings(config ...Config) (Settings, error) {
 		return Settings{}, err
 	}
 	return parseSettings(func(name string) string {
-		if v, _ := cfg.Getenv(name); v != "" {
+		if v, ok := cfg.Getenv(name); ok && v != "" {
 			return v
 		}
 		return file[name]

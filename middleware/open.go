@@ -117,13 +117,16 @@ func (o *opening) connect(cfg Config) error {
 	if o.RedisEventOrdering {
 		o.ordering = redisx.NewLog(conn)
 	}
-	o.reach(memory)
+	o.reach(memory, cfg.Redis != nil)
 	return nil
 }
 
 // reach looks whether Redis is there. What that leaves to do, arrival does when it is.
-func (o *opening) reach(memory flow.Log) {
-	a := &arrival{conn: o.conn, log: o.log, redis: o.Redis}
+func (o *opening) reach(memory flow.Log, borrowed bool) {
+	a := &arrival{conn: o.conn, log: o.log, redis: []any{"addr", o.conn.Addr(), "prefix", o.Redis.Prefix}}
+	if !borrowed {
+		a.redis = append(a.redis, "mode", o.Redis.Mode, "db", o.Redis.DB, "tls", o.Redis.TLS)
+	}
 	if o.RedisCollaboration && !o.keys.shared.Load() {
 		a.keys = o.keys
 	}

@@ -270,8 +270,9 @@ func TestOpen_BorrowedClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if line := log.entry(t, "redis connected"); line["addr"] != shared.Server(t).Addr() {
-		t.Errorf("logged %v, want the client's address", line)
+	line := log.entry(t, "redis connected")
+	if _, guessed := line["mode"]; guessed || line["addr"] != shared.Server(t).Addr() {
+		t.Errorf("logged %v, want the client's address and nothing of the settings", line)
 	}
 	if err := submit(t.Context(), hub, "room", `1`); err != nil {
 		t.Errorf("Submit: %v", err)

@@ -59,23 +59,83 @@ func TestStandby_PromoteFails(t *testing.T) {
 	}
 }
 
-// slow is a memory whose appends wait.
-type slow struct {
+// crowded is a primary where somebody else writes first, once.
+type crowded struct {
 	flow.Log
-	entered chan struct{}
-	release chan struct{}
+	once sync.Once
 }
 
-func (s *slow) Append(ctx context.Context, room string, b flow.Batch) ([]flow.Appended, error) {
-	s.entered <- struct{}{}
-	<-s.release
-	return s.Log.Append(ctx, room, b)
+func (c *crowded) Append(ctx context.Context, room string, b flow.Batch) ([]flow.Appended, error) {
+	var err error
+	c.once.Do(func() {
+		_, err = c.Log.Append(ctx, room, flow.Batch{Operations: []flow.Operation{operation("other", 1)}})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.Log.Append(ctx, room, b)
+}
+
+// A primary that somebody else writes to between the look and the copy is looked at again: nothing is
+// written over it (I1).
+func TestStandby_PromoteRaced(t *testing.T) {
+	primary := &crowded{Log: memx.NewLog(memx.LogConfig{})}
+	f := newFixtureOver(t, primary, memx.LogConfig{})
+	put(t, f, "room", "a", 1)
+	if err := f.promote(t.Context()); !errors.Is(err, flow.ErrMoved) {
+		t.Errorf("promote: %v, want %v", err, flow.ErrMoved)
+	}
+	promote(t, f)
+	if got := contents(t, primary.Log, "room"); len(got) != 1 || got[0].Session != "other" {
+		t.Errorf("the primary has %+v, want the other's operation alone", got)
+	}
+	if got := contents(t, f, "room"); len(got) != 1 || got[0].Session != "a" {
+		t.Errorf("the room has %+v, want its own operation", got)
+	}
+}
+
+// gated is a log whose appends wait at a gate.
+type gated struct {
+	flow.Log
+	entered chan struct{}
+	gate    chan struct{}
+}
+
+func (g *gated) Append(ctx context.Context, room string, b flow.Batch) ([]flow.Appended, error) {
+	g.entered <- struct{}{}
+	<-g.gate
+	return g.Log.Append(ctx, room, b)
+}
+
+func gate() *gated {
+	return &gated{memx.NewLog(memx.LogConfig{}), make(chan struct{}, 100), make(chan struct{})}
+}
+
+// While most of a room is copied, the room is in use as before (I8).
+func TestStandby_PromoteLeavesRoomInUse(t *testing.T) {
+	primary := gate()
+	f := newFixtureOver(t, primary, memx.LogConfig{})
+	put(t, f, "room", "a", 1)
+	outcome := make(chan error)
+	go func() { outcome <- f.promote(t.Context()) }() // ends with the move
+	<-primary.entered
+	put(t, f, "room", "a", 2)
+	if got := len(contents(t, f, "room")); got != 2 {
+		t.Errorf("the room has %d operations, want 2", got)
+	}
+	close(primary.gate)
+	if err := <-outcome; err != nil {
+		t.Errorf("promote: %v", err)
+	}
+	if got := len(contents(t, primary, "room")); got != 2 {
+		t.Errorf("the primary has %d operations, want 2", got)
+	}
 }
 
 // A move waits for writers, and new ones wait for the move; neither waits for longer than its context,
 // and a move that gave up leaves the room as it was.
 func TestStandby_PromoteWaits(t *testing.T) {
-	memory := &slow{memx.NewLog(memx.LogConfig{}), make(chan struct{}, 9), make(chan struct{})}
+	memory := gate()
 	s := newStandby(memx.NewLog(memx.LogConfig{}), memory, slog.New(slog.DiscardHandler))
 	var writers sync.WaitGroup
 	write := func(session string) {
@@ -106,7 +166,7 @@ func TestStandby_PromoteWaits(t *testing.T) {
 	go func() { outcome <- s.promote(t.Context()) }() // ends with the move
 	s.awaitMove(t, "room")
 	writers.Go(func() { write("c") })
-	close(memory.release)
+	close(memory.gate)
 	if err := <-outcome; err != nil {
 		t.Errorf("promote: %v", err)
 	}
