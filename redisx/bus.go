@@ -110,17 +110,41 @@ func (b *Bus) collect(first *publication) []*publication {
 
 func (b *Bus) send(batch []*publication) {
 	_, err := call(b.conn.ctx, b.conn, func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
-		return struct{}{}, pipelined(ctx, client, func(p redis.Pipeliner) {
-			for _, m := range batch {
-				command := redis.NewIntCmd(ctx, "publish", m.channel, m.payload)
-				// In a Cluster every node would take it. Only one keeps the order of a topic: the one
-				// that the channel would belong to, if it were a key.
-				command.SetFirstKeyPos(1)
-				_ = p.Process(ctx, command) // queues; Exec has the error
-			}
-		})
+		cluster, ok := client.(*redis.ClusterClient)
+		if !ok {
+			return struct{}{}, sendTo(ctx, client, batch)
+		}
+		return struct{}{}, sendToCluster(ctx, cluster, batch)
 	})
 	for _, m := range batch {
 		m.done <- err
 	}
+}
+
+// sendToCluster gives each topic to one node, the one that its channel would belong to if it were a key:
+// every node would take it, but only one keeps the order. The Cluster's own client would repeat what
+// got no answer, and a message twice is worse than none.
+func sendToCluster(ctx context.Context, cluster *redis.ClusterClient, batch []*publication) error {
+	parts := map[*redis.Client][]*publication{}
+	for _, m := range batch {
+		node, err := cluster.MasterForKey(ctx, m.channel)
+		if err != nil {
+			return err
+		}
+		parts[node] = append(parts[node], m)
+	}
+	for node, part := range parts {
+		if err := sendTo(ctx, node, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sendTo(ctx context.Context, client redis.UniversalClient, batch []*publication) error {
+	return pipelined(ctx, client, func(p redis.Pipeliner) {
+		for _, m := range batch {
+			p.Publish(ctx, m.channel, m.payload)
+		}
+	})
 }

@@ -8,8 +8,9 @@ import (
 )
 
 // newClient opens a client of the kind that the mode asks for. go-redis' defaults let a call hang for
-// ten seconds and repeat commands that may have been executed; here every wait has the one bound,
-// and nothing is repeated behind the caller's back.
+// ten seconds and repeat commands that may have been executed; here every wait has the one bound, and
+// nothing is repeated, but by a Cluster's client, which asks another node until time is up: all
+// commands that it gets may be executed twice.
 func newClient(c Config) redis.UniversalClient {
 	o := redis.UniversalOptions{
 		Addrs: c.Addrs, MasterName: c.MasterName,

@@ -25,7 +25,7 @@ const (
 type Config struct {
 	// Client, if set, is used instead of opening one: the connection settings below are ignored, it
 	// is not changed, and it stays open. A call that its timeouts let wait longer than Timeout is
-	// left behind, and ends when they do.
+	// left behind, and ends when they do; its retries may publish a message twice.
 	Client redis.UniversalClient
 
 	// Mode decides what Addrs mean, not their number. Default: Single.

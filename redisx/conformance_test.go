@@ -19,6 +19,7 @@ func logConfig(s conformance.LogSettings) redisx.Config {
 
 // The log on Redis keeps the contract of flow.Log, seen from two instances.
 func TestLog(t *testing.T) {
+	t.Parallel()
 	conformance.Log(t, func(t *testing.T, s conformance.LogSettings) (one, other flow.Log) {
 		t.Helper()
 		config := logConfig(s)
@@ -29,6 +30,7 @@ func TestLog(t *testing.T) {
 
 // Redis and memory give the same answers to the same calls.
 func TestLog_Differential(t *testing.T) {
+	t.Parallel()
 	conformance.DifferentialLog(t, func(t *testing.T, s conformance.LogSettings) (a, b flow.Log) {
 		t.Helper()
 		return redisx.NewLog(open(t, logConfig(s))), memx.NewLog(memx.LogConfig(s))
@@ -37,6 +39,7 @@ func TestLog_Differential(t *testing.T) {
 
 // The bus on Redis keeps the contract of flow.Bus, between two instances.
 func TestBus(t *testing.T) {
+	t.Parallel()
 	conformance.Bus(t, func(t *testing.T) (one, other flow.Bus) {
 		t.Helper()
 		config := redisx.Config{Prefix: redistest.Prefix(t)}
@@ -46,6 +49,7 @@ func TestBus(t *testing.T) {
 
 // The sessions on Redis keep the contract of flow.SessionStore, seen from two instances.
 func TestSessionStore(t *testing.T) {
+	t.Parallel()
 	conformance.SessionStore(t, func(t *testing.T, s conformance.SessionSettings) (one, other flow.SessionStore) {
 		t.Helper()
 		config := redisx.Config{

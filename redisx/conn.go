@@ -33,7 +33,7 @@ type Conn struct {
 	wg     sync.WaitGroup
 }
 
-// Open returns a connection, after a first look at Redis that is bounded by ctx and twice the timeout.
+// Open returns a connection, after a first look at Redis that is bounded by ctx and the timeout.
 // The only errors are those of the configuration: a Redis that is away leaves the Conn degraded and
 // looking for it. [Conn.Ping] tells why.
 func Open(ctx context.Context, config Config) (*Conn, error) {

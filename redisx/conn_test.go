@@ -281,6 +281,33 @@ func TestConn_Close(t *testing.T) {
 	ordering.Follow("room", func(flow.Feed) { t.Error("told after Close") })()
 }
 
+// A hung Redis does not hold up Close, also with subscriptions and calls under way (I10).
+func TestConn_CloseHung(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	conn := open(t, redisx.Config{Addrs: []string{server.Addr()}, Timeout: time.Second})
+	ordering, bus := redisx.NewLog(conn), redisx.NewBus(conn)
+	follow(t, ordering, "room")
+	t.Cleanup(bus.Subscribe("topic", func(flow.Delivery) {}))
+	server.Pause(t)
+	waiting := make(chan error, 2)
+	go func() { waiting <- bus.Publish(context.WithoutCancel(t.Context()), "topic", nil) }()
+	go func() {
+		_, err := ordering.Append(context.WithoutCancel(t.Context()), "room", flow.Batch{})
+		waiting <- err
+	}()
+	began := time.Now()
+	if err := conn.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("Close took %v", took)
+	}
+	for range 2 {
+		wantCode(t, <-waiting, flow.CodeUnavailable)
+	}
+}
+
 // Of many candidates one secret wins, and everybody gets that one.
 func TestSharedSecret(t *testing.T) {
 	prefix := redistest.Prefix(t)

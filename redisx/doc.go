@@ -1,5 +1,5 @@
 // Package redisx keeps flow's sessions, messages and operations on Redis: one server, Sentinel or
-// Cluster, version 6.2 or newer.
+// Cluster, version 6.2 or newer; tested with 7.0.
 //
 // [Open] returns a [Conn], which all three backends share: [NewSessionStore], [NewBus] and [NewLog].
 // A Redis that is away is no error. Every call is bounded by [Config.Timeout]; the first that misses
