@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Config is what a [Hub] needs. The three backends are required, everything else has a default.
@@ -19,8 +21,8 @@ type Config struct {
 	Instance string
 	// Logger receives what operators should know. Default: slog.Default().
 	Logger *slog.Logger
-	// Secrets returns the keys that sign resume tokens: the first signs, all verify. It is called
-	// often, from many goroutines. Default: one key, drawn at start.
+	// Secrets returns the keys that sign resume tokens, at least one: the first signs, all verify. It is
+	// called often, from many goroutines. Default: one key, drawn at start.
 	Secrets func() [][]byte
 	// Limits bounds what one client may do. Zero fields take the default.
 	Limits Limits
@@ -122,6 +124,12 @@ func (c Config) validate() error {
 	}
 	if len(c.Instance) > 64 {
 		return fmt.Errorf("flow: Config.Instance has %d bytes, at most 64 are allowed", len(c.Instance))
+	}
+	if strings.ContainsFunc(c.Instance, unicode.IsControl) { // a line feed ends it on the bus
+		return fmt.Errorf("flow: Config.Instance is %q, it must not have control characters", c.Instance)
+	}
+	if keys := c.Secrets(); len(keys) == 0 || len(keys[0]) == 0 {
+		return errors.New("flow: Config.Secrets returned no key to sign with")
 	}
 	for name, d := range map[string]time.Duration{
 		"Heartbeat": c.Heartbeat, "Timeout": c.Timeout, "AuthTimeout": c.AuthTimeout, "Drain": c.Drain,
