@@ -147,6 +147,14 @@ func TestLoadSettings_File(t *testing.T) {
 		}
 	})
 
+	// What .env.example says about quotes is so.
+	t.Run("quotes", func(t *testing.T) {
+		s, err := middleware.LoadSettings(write(t, "REDIS_PASSWORD='pa$$w#rd'\n"))
+		if err != nil || s.Redis.Password != "pa$$w#rd" {
+			t.Errorf("password = %q, %v", string(s.Redis.Password), err)
+		}
+	})
+
 	// Reading the file changes nothing in the process.
 	t.Run("process untouched", func(t *testing.T) {
 		if _, err := middleware.LoadSettings(write(t, "COLLAB_INSTANCE=from-the-file\n")); err != nil {

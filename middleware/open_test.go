@@ -20,7 +20,8 @@ import (
 	"github.com/fiberflow/flow/middleware"
 )
 
-// onRedis is an environment with all three subsystems on a Redis.
+// onRedis is an environment with all three subsystems on a Redis. Its timeout leaves room for a machine
+// that is busy with other tests.
 func onRedis(t testing.TB, addr string) environment {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
@@ -30,6 +31,7 @@ func onRedis(t testing.TB, addr string) environment {
 	return environment{
 		"USE_REDIS_COLLABORATION": "true", "USE_REDIS_WEBSOCKETS": "true", "USE_REDIS_EVENT_ORDERING": "true",
 		"REDIS_HOST": host, "REDIS_PORT": port, "REDIS_KEY_PREFIX": redistest.Prefix(t),
+		"REDIS_TIMEOUT": "5s",
 	}
 }
 
