@@ -26,10 +26,11 @@ func (r Request) bearer() (token string, found bool, err error) {
 		return r.Token, r.Token != "", nil
 	}
 	scheme, token, _ := strings.Cut(header, " ")
+	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "bearer") || token == "" {
 		return "", true, Errorf(CodeUnauthenticated, "Authorization must be a bearer token")
 	}
-	return strings.TrimSpace(token), true, nil
+	return token, true, nil
 }
 
 // Identify tells who sends a request: the first source that is present decides. These are the
@@ -53,7 +54,10 @@ func (h *Hub) Identify(ctx context.Context, r Request) (*User, error) {
 	}
 	if found {
 		user, err := h.verifyToken(ctx, token)
-		return &user, err
+		if err != nil {
+			return nil, err
+		}
+		return &user, nil
 	}
 	if h.cfg.Anonymous {
 		return &User{ID: "anonymous-" + newID(), Anonymous: true}, nil

@@ -8,17 +8,6 @@ import (
 // Protocol is the name of the wire contract and of the WebSocket sub-protocol.
 const Protocol = "flow.v1"
 
-// entry is where a member's stream of operations starts, and why.
-type entry struct {
-	position Position
-	head     Position
-	resumed  bool
-	reason   string // why a given position was not resumed
-	last     uint64 // the session's last n in the log
-	known    bool   // the log could be asked
-	snapshot *Snapshot
-}
-
 func (c *Conn) join(m *message) {
 	if !c.needID(m) {
 		return
@@ -134,65 +123,6 @@ func (m *member) snapshotRecord() Session {
 	m.room.mu.Lock()
 	defer m.room.mu.Unlock()
 	return m.record()
-}
-
-// locate finds where a stream starts: at the position, if it is in the log, else at the newest
-// snapshot, else at the first operation kept.
-func (r *room) locate(ctx context.Context, session, position string) (entry, error) {
-	var at Position
-	if position != "" {
-		at, _ = ParsePosition(position) // a bad one was refused before; a stream's reads as the start
-	}
-	page, err := r.hub.cfg.Log.Read(ctx, r.id, Query{After: at, Session: session})
-	e := entry{position: at, head: page.Head, last: page.Last, known: true}
-	switch ErrorCode(err) {
-	case "":
-		e.resumed = position != ""
-		if e.resumed || page.Snapshot.Seq == 0 {
-			return e, nil
-		}
-	case CodeTrimmed:
-		e.reason = "trimmed"
-	case CodeDiverged:
-		e.reason = "diverged"
-	case CodeUnavailable:
-		return r.guess(at, position != ""), nil
-	default:
-		return e, err
-	}
-	return r.fromSnapshot(ctx, e, page, position != "")
-}
-
-// guess starts a stream while the log is away: a position cannot be judged, so it is taken as good.
-func (r *room) guess(at Position, given bool) entry {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	head := r.seq.head
-	if head.Seq < at.Seq {
-		head = at
-	}
-	return entry{position: at, head: head, resumed: given}
-}
-
-// fromSnapshot starts a stream at the newest snapshot, or at the first operation kept.
-func (r *room) fromSnapshot(ctx context.Context, e entry, page Page, given bool) (entry, error) {
-	e.position = page.Base
-	if page.Snapshot.Seq == 0 {
-		return e, nil
-	}
-	s, err := r.hub.cfg.Log.Snapshot(ctx, r.id)
-	switch ErrorCode(err) {
-	case "":
-		e.position, e.snapshot = s.Position, &s
-		if !given {
-			e.reason = ""
-		}
-		return e, nil
-	case CodeNotFound:
-		return e, nil
-	default:
-		return e, err
-	}
 }
 
 // admit makes a connection a member of the room: new, back again, or with its stream restarted.
@@ -328,43 +258,6 @@ func boolText(b bool) string {
 		return "true"
 	}
 	return "false"
-}
-
-// Watch takes a stream of one room that reads along and is no participant. position is the one the
-// client has, "" for none; a bad one starts from the beginning. Errors as of a join.
-func (h *Hub) Watch(ctx context.Context, t Transport, user User, roomID, position string) (*Conn, error) {
-	if err := h.Require(ctx, user, roomID, Viewer); err != nil {
-		return nil, err
-	}
-	given := position != ""
-	if _, err := ParsePosition(position); err != nil {
-		position = ""
-	}
-	r, err := h.enter(roomID)
-	if err != nil {
-		return nil, err
-	}
-	defer r.exit()
-	at, err := r.locate(ctx, "", position)
-	if err != nil {
-		return nil, err
-	}
-	if given && position == "" {
-		at.reason = "diverged"
-	}
-	c := newConn(h, t, &user)
-	c.stream = true
-	if err := h.addConn(c); err != nil {
-		return nil, err
-	}
-	m := &member{room: r, user: user}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	c.addMember(m)
-	m.attachLocked(c, Viewer, at)
-	c.send(r.joinedFrame("", m, at))
-	r.startLocked(m, at)
-	return c, nil
 }
 
 func errStale() *Error {

@@ -2,7 +2,6 @@ package flow
 
 import (
 	"bytes"
-	"encoding/json"
 	"time"
 )
 
@@ -20,19 +19,6 @@ type change struct {
 type departure struct {
 	session string
 	reason  LeaveReason
-}
-
-// remote is a session of another instance.
-type remote struct {
-	instance string
-	user     string
-	profile  Profile
-	joined   int64
-	state    presence
-}
-
-func (p *remote) participant(session string) Participant {
-	return Participant{Session: session, User: p.user, Profile: p.profile, Presence: p.state.appendTo(nil), Joined: p.joined}
 }
 
 // presence takes a change of a client's presence.
@@ -241,110 +227,4 @@ func appendParticipants(buf []byte, all []Participant) []byte {
 		buf = appendParticipant(buf, p)
 	}
 	return append(buf, ']')
-}
-
-// presenceMessage is a presence frame as another instance reads it.
-type presenceMessage struct {
-	Join   []Participant              `json:"join"`
-	Update map[string]json.RawMessage `json:"update"`
-	Leave  []struct {
-		Session string      `json:"session"`
-		Reason  LeaveReason `json:"reason"`
-	} `json:"leave"`
-}
-
-// heardPresence takes another instance's presence frame: its bytes go on to the members as they are.
-func (r *room) heardPresence(instance string, frame []byte) {
-	var pm presenceMessage
-	if err := json.Unmarshal(frame, &pm); err != nil {
-		r.hub.log.Debug("presence from another instance cannot be read", "room", r.id, "instance", instance, "error", err)
-		return
-	}
-	f := &Frame{Type: "presence", JSON: frame}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, p := range pm.Join {
-		r.remoteLocked(instance, p)
-	}
-	for session, patch := range pm.Update {
-		if p := r.remote[session]; p != nil && p.instance == instance && len(patch) > 0 && patch[0] == '{' {
-			p.state = p.state.merge(parsePresence(patch))
-		}
-	}
-	for _, d := range pm.Leave {
-		if p := r.remote[d.Session]; p != nil && p.instance == instance {
-			delete(r.remote, d.Session)
-		}
-	}
-	for _, m := range r.list {
-		m.show(f)
-	}
-}
-
-func (r *room) remoteLocked(instance string, p Participant) {
-	r.remote[p.Session] = &remote{
-		instance: instance, user: p.User, profile: p.Profile, joined: p.Joined, state: parsePresence(p.Presence),
-	}
-}
-
-// heardList takes another instance's whole list of a room: who is not in it has left.
-func (r *room) heardList(instance string, frame []byte) {
-	var pm presenceMessage
-	if err := json.Unmarshal(frame, &pm); err != nil {
-		r.hub.log.Debug("a list from another instance cannot be read", "room", r.id, "instance", instance, "error", err)
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	before := len(r.remote)
-	for session, p := range r.remote {
-		if p.instance == instance {
-			delete(r.remote, session)
-		}
-	}
-	for _, p := range pm.Join {
-		r.remoteLocked(instance, p)
-	}
-	if before > 0 || len(r.remote) > 0 {
-		r.resetLocked()
-	}
-}
-
-// resetLocked gives everybody the whole list.
-func (r *room) resetLocked() {
-	f := r.resetFrameLocked()
-	for _, m := range r.list {
-		m.show(f)
-	}
-}
-
-// bury forgets the sessions of an instance that is gone.
-func (r *room) bury(instance string, reason LeaveReason) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var left []departure
-	for session, p := range r.remote {
-		if p.instance == instance {
-			delete(r.remote, session)
-			left = append(left, departure{session, reason})
-		}
-	}
-	if len(left) == 0 {
-		return
-	}
-	buf := appendField(frameOf("presence"), "room", r.id)
-	f := seal("presence", appendDepartures(buf, left))
-	for _, m := range r.list {
-		m.show(f)
-	}
-}
-
-// ownLocked encodes this instance's own sessions for the others.
-func (r *room) ownLocked() []byte {
-	own := make([]Participant, 0, len(r.members))
-	for _, m := range r.members {
-		own = append(own, m.participant())
-	}
-	buf := appendField(frameOf("presence"), "room", r.id)
-	return seal("presence", appendParticipants(appendName(buf, "join"), own)).JSON
 }

@@ -1,0 +1,131 @@
+package flow
+
+// send queues an answer or a notice. A client that lets too many of them wait is closed as slow.
+func (c *Conn) send(f *Frame) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending || c.ended {
+		return
+	}
+	if c.bytes > sendLimit {
+		c.closeLocked(ByeSlow)
+		return
+	}
+	c.pushLocked(f)
+}
+
+// offer queues a frame that may be left out: false means that the client is behind.
+func (c *Conn) offer(f *Frame) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending || c.ended {
+		return true
+	}
+	if c.bytes > sendBudget {
+		return false
+	}
+	c.pushLocked(f)
+	return true
+}
+
+func (c *Conn) pushLocked(f *Frame) {
+	c.queue = append(c.queue, f)
+	c.bytes += len(f.JSON)
+	c.startLocked()
+}
+
+// lag asks the writer to feed a member that is behind, as soon as the queue is empty.
+func (c *Conn) lag(m *member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || c.ending {
+		return
+	}
+	for _, known := range c.lagging {
+		if known == m {
+			return
+		}
+	}
+	c.lagging = append(c.lagging, m)
+	c.startLocked()
+}
+
+// startLocked starts the writer, unless it runs. A writer ends when nothing is left, so that an idle
+// connection costs no goroutine beyond its reader; Done waits for it.
+func (c *Conn) startLocked() {
+	if c.writing || c.ended {
+		return
+	}
+	c.writing = true
+	c.writers.Add(1)
+	go c.writer()
+}
+
+// write hands the transport what is queued until nothing is left.
+func (c *Conn) write() {
+	defer c.writers.Done()
+	for {
+		work := c.next()
+		switch {
+		case work.frames != nil || work.wake:
+			if err := c.t.Write(work.frames); err != nil {
+				c.fail()
+				return
+			}
+			c.hub.stats.delivered.Add(int64(len(work.frames)))
+		case work.lagging != nil:
+			for _, m := range work.lagging {
+				m.catchUp(c)
+			}
+		case work.close:
+			c.t.Close(c.why.CloseCode())
+			return
+		default:
+			return
+		}
+	}
+}
+
+// work is the writer's next step; the zero value ends it.
+type work struct {
+	frames  []*Frame
+	wake    bool
+	lagging []*member
+	close   bool
+}
+
+func (c *Conn) next() (w work) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+		c.writing = false
+	case len(c.queue) > 0 || c.wake:
+		clear(c.spare)
+		w.frames, w.wake = c.queue, c.wake
+		c.queue, c.spare = c.spare[:0], c.queue
+		c.bytes, c.wake = 0, false
+	case c.ending:
+		c.writing, w.close = false, !c.closed
+		c.closed = true
+	case len(c.lagging) > 0:
+		w.lagging, c.lagging = c.lagging, nil
+	default:
+		c.writing = false
+		if cap(c.queue) > idleQueue || cap(c.spare) > idleQueue {
+			c.queue, c.spare = nil, nil
+		}
+	}
+	return w
+}
+
+// fail ends a connection that cannot be written to.
+func (c *Conn) fail() {
+	c.mu.Lock()
+	again := c.closed
+	c.closed, c.ended, c.writing = true, true, false
+	c.mu.Unlock()
+	if !again {
+		c.t.Close(ByeSlow.CloseCode())
+	}
+}

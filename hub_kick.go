@@ -1,0 +1,147 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// UserSessions returns where a user is, sorted by session id, after the given one, at most limit.
+func (h *Hub) UserSessions(ctx context.Context, user, after string, limit int) ([]Session, error) {
+	stored, err := h.cfg.Sessions.List(ctx, SessionQuery{User: user, After: after, Limit: limit})
+	if err != nil && ErrorCode(err) != CodeUnavailable {
+		return nil, err
+	}
+	known := map[string]Session{}
+	for _, s := range stored {
+		if s.Instance != h.cfg.Instance {
+			known[s.ID] = s
+		}
+	}
+	for _, m := range h.membersOf(user) {
+		known[m.session] = m.snapshotRecord()
+	}
+	all := make([]Session, 0, len(known))
+	for _, s := range known {
+		if s.ID > after {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(a, b Session) int { return strings.Compare(a.ID, b.ID) })
+	return all[:min(limit, len(all))], nil
+}
+
+// membersOf returns the sessions of a user that are here.
+func (h *Hub) membersOf(user string) []*member {
+	var mine []*member
+	for _, r := range h.openRooms() {
+		r.mu.Lock()
+		for _, m := range r.members {
+			if m.user.ID == user {
+				mine = append(mine, m)
+			}
+		}
+		r.mu.Unlock()
+	}
+	return mine
+}
+
+// Kick ends a session, on whatever instance it is. [CodeNotFound] when nobody has it.
+func (h *Hub) Kick(ctx context.Context, room, session string) error {
+	if !ValidRoom(room) {
+		return errInvalidRoom()
+	}
+	if h.kickMember(room, session) {
+		return nil
+	}
+	s, err := h.cfg.Sessions.Get(ctx, session)
+	stored := err == nil && s.Room == room
+	there := h.ask(ctx, peerMessage{Kind: peerKick, Room: room, Session: session})
+	if stored { // also one without a socket, which waits to be resumed
+		return h.cfg.Sessions.Delete(ctx, session)
+	}
+	if there {
+		return nil
+	}
+	return Errorf(CodeNotFound, "there is no such session")
+}
+
+func (h *Hub) kickMember(room, session string) bool {
+	r := h.peek(room)
+	if r == nil {
+		return false
+	}
+	m := r.find(session)
+	if m == nil {
+		return false
+	}
+	m.end(LeaveKicked)
+	return true
+}
+
+// KickUser ends all sessions of a user, on all instances.
+func (h *Hub) KickUser(ctx context.Context, user string) error {
+	h.kickHere(user)
+	h.control.send(peerMessage{Kind: peerKickUser, User: user})
+	for {
+		left, err := h.cfg.Sessions.List(ctx, SessionQuery{User: user, Limit: 100})
+		if err != nil {
+			return err
+		}
+		for _, s := range left {
+			err = errors.Join(err, h.cfg.Sessions.Delete(ctx, s.ID))
+		}
+		if err != nil || len(left) < 100 {
+			return err
+		}
+	}
+}
+
+// kickHere ends the sessions of a user that are here.
+func (h *Hub) kickHere(user string) {
+	for _, m := range h.membersOf(user) {
+		m.end(LeaveKicked)
+	}
+}
+
+// ask sends a request to the other instances, and reports whether one of them has done it.
+func (h *Hub) ask(ctx context.Context, m peerMessage) bool {
+	m.Ask = newID()
+	answer := make(chan struct{}, 1)
+	h.mu.Lock()
+	alone := len(h.seen) == 0 && h.cfg.Bus.Health().Backend == backendMemory
+	h.asked[m.Ask] = answer
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.asked, m.Ask)
+	}()
+	if alone {
+		return false
+	}
+	h.control.send(m)
+	limit := time.NewTimer(askTimeout)
+	defer limit.Stop()
+	select {
+	case <-answer:
+		return true
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// acked wakes who waits for an answer.
+func (h *Hub) acked(ask string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if answer := h.asked[ask]; answer != nil {
+		select {
+		case answer <- struct{}{}:
+		default:
+		}
+	}
+}

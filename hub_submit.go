@@ -1,0 +1,103 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// submitOps is the most operations of one Submit.
+const submitOps = 100
+
+// Submit appends data, each one JSON text, as operations of a session of their own, atomically, and
+// returns when they are confirmed. At most 100 of them, together at most Limits.MessageBytes. With a
+// key, at most 200 bytes, a repeated call of the same author (or of any anonymous one) within 24 hours
+// answers what the first answered; with other data it is [CodeRejected]. OnOperation is asked,
+// Authorize is not.
+func (h *Hub) Submit(ctx context.Context, room string, author User, key string, data ...json.RawMessage) (Submitted, error) {
+	if !ValidRoom(room) {
+		return Submitted{}, errInvalidRoom()
+	}
+	ops, err := h.prepare(ctx, room, author, data)
+	if err != nil {
+		return Submitted{}, err
+	}
+	if len(key) > 200 {
+		return Submitted{}, Errorf(CodeInvalidMessage, "the idempotency key must have at most 200 bytes")
+	}
+	if key != "" {
+		key = scopedKey(author, key)
+	}
+	r, err := h.enter(room)
+	if err != nil {
+		return Submitted{}, err
+	}
+	defer r.exit()
+	r.mu.Lock()
+	head := r.seq.head
+	r.mu.Unlock()
+	answers, err := h.cfg.Log.Append(ctx, room, Batch{Key: key, Operations: ops})
+	if err != nil {
+		return Submitted{}, err
+	}
+	if answers[0].Seq > head.Seq { // else the answer to an earlier call with the key
+		h.stats.operations.Add(int64(len(answers)))
+	}
+	return submitted(answers), nil
+}
+
+// scopedKey makes an idempotency key that no other user can meet. An anonymous user has another id
+// with every request, so all of them share one scope.
+func scopedKey(author User, key string) string {
+	owner := author.ID
+	if author.Anonymous {
+		owner = ""
+	}
+	return DigestOf([]byte(owner + "\n" + key)).String()
+}
+
+// prepare checks the data of a Submit and makes operations of it.
+func (h *Hub) prepare(ctx context.Context, room string, author User, data []json.RawMessage) ([]Operation, error) {
+	if len(data) < 1 || len(data) > submitOps {
+		return nil, Errorf(CodeInvalidMessage, "operations must hold 1 to 100 entries")
+	}
+	session, now, size := newID(), time.Now().UnixMilli(), 0
+	ops := make([]Operation, len(data))
+	for i, text := range data {
+		if !validJSON(text) {
+			return nil, Errorf(CodeInvalidMessage, "data must be one JSON text")
+		}
+		size += len(text)
+		ops[i] = Operation{Session: session, N: uint64(i) + 1, User: author.ID, Time: now, Data: compactJSON(text)}
+		if err := h.vet(room, author, ops[i]); err != nil {
+			return nil, err
+		}
+	}
+	if size > h.cfg.Limits.MessageBytes {
+		return nil, Errorf(CodeTooLarge, "the operations are larger than messageBytes")
+	}
+	return ops, ctx.Err()
+}
+
+// submitted tells the places of what was appended. Members get it from the log's feed.
+func submitted(answers []Appended) Submitted {
+	s := Submitted{Operations: make([]Placed, len(answers))}
+	for i, answer := range answers {
+		s.Operations[i] = Placed{Seq: answer.Seq, Hash: answer.Hash.String()}
+		s.Position = Position{Seq: answer.Seq, Hash: answer.Hash}.String()
+	}
+	return s
+}
+
+// Submitted is the answer to a Submit.
+type Submitted struct {
+	Operations []Placed `json:"operations,omitempty"`
+	Position   string   `json:"position,omitempty"` // after the last of them
+	Queued     bool     `json:"queued,omitempty"`   // in this instance's memory only
+}
+
+// Placed is where an operation stands in the log.
+type Placed struct {
+	Seq  uint64 `json:"seq"`
+	Hash string `json:"hash"`
+}

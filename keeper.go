@@ -1,0 +1,147 @@
+package flow
+
+import (
+	"context"
+)
+
+// touch tells the store that this instance lives, and, when all is set, renews its sessions.
+func (h *Hub) touch(all bool) {
+	var ids []string
+	members := map[string]*member{}
+	if all {
+		for _, r := range h.openRooms() {
+			r.mu.Lock()
+			for id, m := range r.members {
+				if m.conn != nil {
+					ids = append(ids, id)
+					members[id] = m
+				}
+			}
+			r.mu.Unlock()
+		}
+	}
+	lost, err := h.cfg.Sessions.Touch(h.ctx, h.cfg.Instance, ids)
+	if err != nil {
+		return // the subsystem's state tells; its return writes everything again
+	}
+	for _, id := range lost {
+		h.found(members[id])
+	}
+}
+
+// found decides about a session that the store does not have as this instance's: one that another
+// instance has taken over is let go, one that was forgotten is written again.
+func (h *Hub) found(m *member) {
+	if h.elsewhere(h.ctx, m.session) {
+		m.end(LeaveReplaced)
+		return
+	}
+	m.room.mu.Lock()
+	m.unsaved = true
+	m.room.mu.Unlock()
+	h.keep(m)
+}
+
+// keep makes the keeper write a session soon.
+func (h *Hub) keep(m *member) {
+	h.mu.Lock()
+	h.unsaved[m] = struct{}{}
+	h.mu.Unlock()
+	h.wakeKeeper()
+}
+
+// forget makes the keeper delete a session soon.
+func (h *Hub) forget(m *member) {
+	h.mu.Lock()
+	delete(h.unsaved, m)
+	h.ended[m.session] = struct{}{}
+	h.mu.Unlock()
+	h.wakeKeeper()
+}
+
+// hasEnded reports whether a session is over that the store may still have.
+func (h *Hub) hasEnded(session string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, ended := h.ended[session]
+	return ended
+}
+
+func (h *Hub) wakeKeeper() {
+	select {
+	case h.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// markMoved gives the keeper the sessions whose presence has changed.
+func (h *Hub) markMoved() {
+	for _, r := range h.openRooms() {
+		r.mu.Lock()
+		var moved []*member
+		for _, m := range r.members {
+			if m.unsaved {
+				moved = append(moved, m)
+			}
+		}
+		r.mu.Unlock()
+		for _, m := range moved {
+			h.keep(m)
+		}
+	}
+}
+
+// keepSessions writes sessions to the store. The hub owns it; it ends with the hub's context. One
+// goroutine does it, so that a session's last state is written last.
+func (h *Hub) keepSessions() {
+	for {
+		select {
+		case <-h.dirty:
+			h.saveDirty(h.ctx)
+		case <-h.ctx.Done():
+			return
+		}
+	}
+}
+
+// saveDirty writes and deletes what is marked. What fails stays marked for the return of the store.
+func (h *Hub) saveDirty(ctx context.Context) {
+	h.mu.Lock()
+	unsaved, ended := h.unsaved, h.ended
+	h.unsaved, h.ended = map[*member]struct{}{}, map[string]struct{}{}
+	h.mu.Unlock()
+	for m := range unsaved {
+		if !h.save(ctx, m) {
+			h.mu.Lock()
+			h.unsaved[m] = struct{}{}
+			h.mu.Unlock()
+		}
+	}
+	for id := range ended {
+		if err := h.cfg.Sessions.Delete(ctx, id); err != nil {
+			h.mu.Lock()
+			h.ended[id] = struct{}{}
+			h.mu.Unlock()
+		}
+	}
+}
+
+// save writes one session; false when the store is away.
+func (h *Hub) save(ctx context.Context, m *member) bool {
+	m.room.mu.Lock()
+	s := m.record()
+	over := m.gone && m.room.members[m.session] != nil // a newer member has the session
+	m.unsaved = false
+	m.room.mu.Unlock()
+	if over || s.Instance == "" && h.elsewhere(ctx, s.ID) {
+		return true
+	}
+	return h.cfg.Sessions.Put(ctx, s) == nil
+}
+
+// elsewhere reports whether another instance has taken a session over. Without a shared bus this
+// instance is not told.
+func (h *Hub) elsewhere(ctx context.Context, session string) bool {
+	s, err := h.cfg.Sessions.Get(ctx, session)
+	return err == nil && s.Instance != "" && s.Instance != h.cfg.Instance
+}

@@ -1,0 +1,100 @@
+package flow
+
+// feedBytes is what a member that is behind is fed at once from the ring.
+const feedBytes = 64 << 10
+
+// rewindLocked takes a member back to a position, and feeds it from there.
+func (m *member) rewindLocked(to Position, reason string) {
+	m.cursor = to
+	m.streams++
+	m.grantCredit()
+	if m.conn == nil {
+		return
+	}
+	m.conn.send(rewindFrame(m.room.id, to, reason))
+	m.behind = true
+	m.conn.lag(m)
+}
+
+// catchUp feeds a member that is behind until it is in step, or its connection's queue has enough. It
+// runs on the connection's writer, so a client is fed as fast as it reads.
+func (m *member) catchUp(c *Conn) {
+	for {
+		streams, after, ok := m.fromRing(c)
+		if !ok {
+			return
+		}
+		page, err := m.room.hub.cfg.Log.Read(m.room.hub.ctx, m.room.id, Query{After: after, Limit: readPage})
+		if !m.fromPage(c, streams, page, err) {
+			return
+		}
+	}
+}
+
+// fromRing feeds a member from the ring. It returns ok when the log must be read instead, after the
+// given position.
+func (m *member) fromRing(c *Conn) (streams uint64, after Position, ok bool) {
+	r := m.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m.conn != c || m.gone {
+		return 0, Position{}, false
+	}
+	r.freshenLocked(m)
+	if !m.behind {
+		return 0, Position{}, false
+	}
+	entries, inRing := r.ring.after(m.cursor.Seq, feedBytes)
+	if !inRing && m.cursor.Seq < r.seq.head.Seq {
+		return m.streams, m.cursor, true
+	}
+	for i := range entries {
+		c.send(entries[i].frame)
+		m.cursor = entries[i].frame.Position
+	}
+	m.settleLocked()
+	return 0, Position{}, false
+}
+
+// fromPage feeds a member from a page of the log; true when there is more to do now.
+func (m *member) fromPage(c *Conn, streams uint64, page Page, err error) bool {
+	r := m.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m.conn != c || m.gone || m.streams != streams {
+		return m.conn == c && !m.gone
+	}
+	switch ErrorCode(err) {
+	case "":
+	case CodeTrimmed:
+		m.rewindLocked(page.Base, "trimmed")
+		return false
+	case CodeDiverged:
+		m.rewindLocked(page.Base, "repair")
+		return false
+	default:
+		r.hub.stall(c, m)
+		return false
+	}
+	for _, op := range page.Operations {
+		if op.Seq == m.cursor.Seq+1 {
+			c.send(opFrame(r.id, op))
+			m.cursor = op.Position()
+		}
+	}
+	if len(page.Operations) == 0 {
+		m.behind = false // the log ends here; what comes is pushed
+		return false
+	}
+	m.settleLocked()
+	return false
+}
+
+// settleLocked puts a member in step when it has reached the head, else asks for more once the queue
+// is empty.
+func (m *member) settleLocked() {
+	m.behind = m.cursor.Seq < m.room.seq.head.Seq
+	if m.behind {
+		m.conn.lag(m)
+	}
+}

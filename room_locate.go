@@ -1,0 +1,75 @@
+package flow
+
+import (
+	"context"
+)
+
+// entry is where a member's stream of operations starts, and why.
+type entry struct {
+	position Position
+	head     Position
+	resumed  bool
+	reason   string // why a given position was not resumed
+	last     uint64 // the session's last n in the log
+	known    bool   // the log could be asked
+	snapshot *Snapshot
+}
+
+// locate finds where a stream starts: at the position, if it is in the log, else at the newest
+// snapshot, else at the first operation kept.
+func (r *room) locate(ctx context.Context, session, position string) (entry, error) {
+	var at Position
+	if position != "" {
+		at, _ = ParsePosition(position) // a bad one was refused before; a stream's reads as the start
+	}
+	page, err := r.hub.cfg.Log.Read(ctx, r.id, Query{After: at, Session: session})
+	e := entry{position: at, head: page.Head, last: page.Last, known: true}
+	switch ErrorCode(err) {
+	case "":
+		e.resumed = position != ""
+		if e.resumed || page.Snapshot.Seq == 0 {
+			return e, nil
+		}
+	case CodeTrimmed:
+		e.reason = "trimmed"
+	case CodeDiverged:
+		e.reason = "diverged"
+	case CodeUnavailable:
+		return r.guess(at, position != ""), nil
+	default:
+		return e, err
+	}
+	return r.fromSnapshot(ctx, e, page, position != "")
+}
+
+// guess starts a stream while the log is away: a position cannot be judged, so it is taken as good.
+func (r *room) guess(at Position, given bool) entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	head := r.seq.head
+	if head.Seq < at.Seq {
+		head = at
+	}
+	return entry{position: at, head: head, resumed: given}
+}
+
+// fromSnapshot starts a stream at the newest snapshot, or at the first operation kept.
+func (r *room) fromSnapshot(ctx context.Context, e entry, page Page, given bool) (entry, error) {
+	e.position = page.Base
+	if page.Snapshot.Seq == 0 {
+		return e, nil
+	}
+	s, err := r.hub.cfg.Log.Snapshot(ctx, r.id)
+	switch ErrorCode(err) {
+	case "":
+		e.position, e.snapshot = s.Position, &s
+		if !given {
+			e.reason = ""
+		}
+		return e, nil
+	case CodeNotFound:
+		return e, nil
+	default:
+		return e, err
+	}
+}

@@ -1,0 +1,42 @@
+package flow
+
+import (
+	"context"
+)
+
+// Watch takes a stream of one room that reads along and is no participant. position is the one the
+// client has, "" for none; a bad one starts from the beginning. Errors as of a join.
+func (h *Hub) Watch(ctx context.Context, t Transport, user User, roomID, position string) (*Conn, error) {
+	if err := h.Require(ctx, user, roomID, Viewer); err != nil {
+		return nil, err
+	}
+	given := position != ""
+	if _, err := ParsePosition(position); err != nil {
+		position = ""
+	}
+	r, err := h.enter(roomID)
+	if err != nil {
+		return nil, err
+	}
+	defer r.exit()
+	at, err := r.locate(ctx, "", position)
+	if err != nil {
+		return nil, err
+	}
+	if given && position == "" {
+		at.reason = "diverged"
+	}
+	c := newConn(h, t, &user)
+	c.stream = true
+	if err := h.addConn(c); err != nil {
+		return nil, err
+	}
+	m := &member{room: r, user: user}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c.addMember(m)
+	m.attachLocked(c, Viewer, at)
+	c.send(r.joinedFrame("", m, at))
+	r.startLocked(m, at)
+	return c, nil
+}
