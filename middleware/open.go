@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -191,7 +192,8 @@ func (o *opening) instance() string {
 		return o.Instance
 	}
 	pid := strconv.Itoa(os.Getpid())
-	return o.Instance[:min(len(o.Instance), 63-len(pid))] + "-" + pid
+	name := o.Instance[:min(len(o.Instance), 63-len(pid))]
+	return strings.ToValidUTF8(name, "") + "-" + pid
 }
 
 // report says which backend serves each subsystem.
