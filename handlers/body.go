@@ -80,7 +80,7 @@ func decodeObject(text []byte, into map[string]any) error {
 	if _, err := dec.Token(); err != nil {
 		return flow.Errorf(flow.CodeInvalidMessage, "the JSON is broken")
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // the decoder returns it bare
+	if _, err := dec.Token(); err != io.EOF {
 		return flow.Errorf(flow.CodeInvalidMessage, "there is something after the JSON object")
 	}
 	return nil

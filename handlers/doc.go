@@ -13,7 +13,8 @@
 // hub themselves as soon as the server begins to shut down: every socket and stream gets its bye, and new
 // ones are refused. Shutdown then also waits for the hub, through a hook of the app that serves the
 // routes. What remains for main is to wait for Shutdown (app.Listen returns at its start), or for
-// [flow.Hub.Close], before it returns.
+// [flow.Hub.Close], before it returns. The hook cannot be set on the parent of a sub-app that was mounted
+// before Register was called; then only Hub.Close waits.
 //
 // # Beside the application
 //

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -10,21 +11,16 @@ import (
 	"github.com/fiberflow/flow"
 )
 
-// server is the running server behind a request.
-type server struct {
-	app  *fiber.App      // the outermost one, which is shut down
-	done <-chan struct{} // closed when it begins to shut down; nil when nobody can tell
-}
+// server is closed when the server behind a request begins to shut down; nil when nobody can tell.
+type server <-chan struct{}
 
 // serverOf must be called before the request's context is given back.
-func serverOf(c *fiber.Ctx) server {
-	return server{app: c.App(), done: c.Context().Done()}
-}
+func serverOf(c *fiber.Ctx) server { return c.Context().Done() }
 
 // stopping reports whether the server has begun to shut down.
 func (s server) stopping() bool {
 	select {
-	case <-s.done:
+	case <-s:
 		return true
 	default:
 		return false
@@ -34,16 +30,16 @@ func (s server) stopping() bool {
 // drain closes the hub when the server that serves it shuts down: at once, through the channel that
 // fasthttp closes first, and again through a hook that keeps Fiber's Shutdown waiting for the end.
 type drain struct {
-	hub func() *flow.Hub // what the hook closes; nil before the first request
+	hub    func() *flow.Hub // what the hook closes; nil before the first request
+	logger *slog.Logger
 
-	mu       sync.Mutex
-	attached map[*fiber.App]bool
-	watches  map[watchKey]*watch
+	mu      sync.Mutex
+	watches map[watchKey]*watch
 }
 
 type watchKey struct {
-	hub  *flow.Hub
-	done <-chan struct{}
+	hub    *flow.Hub
+	server server
 }
 
 // watch is one goroutine for all sockets and streams of a hub and a server.
@@ -52,41 +48,32 @@ type watch struct {
 	left        chan struct{} // closed when the last of them has left
 }
 
-func newDrain(hub func() *flow.Hub) *drain {
-	return &drain{hub: hub, attached: make(map[*fiber.App]bool), watches: make(map[watchKey]*watch)}
+func newDrain(hub func() *flow.Hub, logger *slog.Logger) *drain {
+	return &drain{hub: hub, logger: logger, watches: make(map[watchKey]*watch)}
 }
 
-// attach makes the app's shutdown wait for the hub. The hooks of a mounted app never run, so it goes on
-// to the app that it is mounted on.
-func (d *drain) attach(app *fiber.App) {
-	if !d.first(app) {
+// attach makes the shutdown of the router's app wait for the hub. A group does not say whose it is, but
+// what is mounted on it is told: so an app without routes is.
+func (d *drain) attach(router fiber.Router) {
+	if app, ok := router.(*fiber.App); ok {
+		d.attachApp(app)
 		return
 	}
-	app.Hooks().OnShutdown(d.shutdown)
-	app.Hooks().OnMount(func(parent *fiber.App) error {
-		d.attach(parent)
+	probe := fiber.New()
+	probe.Hooks().OnMount(func(app *fiber.App) error {
+		d.attachApp(app)
 		return nil
 	})
+	router.Mount("/.flow", probe)
 }
 
-// attachLate does the same for the app behind a group, which is known with the first connection only.
-func (d *drain) attachLate(app *fiber.App) {
-	if !d.first(app) {
-		return
-	}
-	// The hook needs a lock that a Shutdown holds while it waits for requests, this one included. So it
-	// waits on a goroutine of its own, which belongs to the app and ends as soon as the lock is free.
-	go app.Hooks().OnShutdown(d.shutdown)
-}
-
-func (d *drain) first(app *fiber.App) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.attached[app] {
-		return false
-	}
-	d.attached[app] = true
-	return true
+// attachApp goes on to the app that this one will be mounted on: the hooks of a mounted app never run.
+func (d *drain) attachApp(app *fiber.App) {
+	app.Hooks().OnShutdown(d.shutdown)
+	app.Hooks().OnMount(func(parent *fiber.App) error {
+		d.attachApp(parent)
+		return nil
+	})
 }
 
 func (d *drain) shutdown() error {
@@ -98,18 +85,17 @@ func (d *drain) shutdown() error {
 
 // enter is called for every connection, and the function that it returns after it.
 func (d *drain) enter(hub *flow.Hub, s server) (leave func()) {
-	d.attachLate(s.app)
-	if s.done == nil {
+	if s == nil {
 		return func() {}
 	}
-	key := watchKey{hub, s.done}
+	key := watchKey{hub, s}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w := d.watches[key]
 	if w == nil {
 		w = &watch{left: make(chan struct{})}
 		d.watches[key] = w
-		go w.run(key) // owned by the connections: ends with the last of them, or after the server's end
+		go w.run(key, d.logger) // owned by the connections: ends with the last of them, or after the server's end
 	}
 	w.connections++
 	return func() { d.leave(key, w) }
@@ -124,9 +110,14 @@ func (d *drain) leave(key watchKey, w *watch) {
 	}
 }
 
-func (w *watch) run(key watchKey) {
+func (w *watch) run(key watchKey, logger *slog.Logger) {
+	defer func() {
+		if p := recover(); p != nil { // nobody else would catch it here
+			logger.Error("closing the hub panicked", "error", panicError(p))
+		}
+	}()
 	select {
-	case <-key.done:
+	case <-key.server:
 		_ = closeHub(key.hub) // the one who waits for the hub sees the error
 	case <-w.left:
 	}

@@ -2,7 +2,8 @@ package handlers_test
 
 import (
 	"fmt"
-	"net/http"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -92,53 +93,34 @@ func TestDrain_blockedSocket(t *testing.T) {
 }
 
 // The app's shutdown closes the hub at once, also behind a request that takes long, and waits for it,
-// however the endpoints are mounted.
+// however the endpoints are mounted (I10).
 func TestDrain_shutdownOfTheApp(t *testing.T) {
 	mounts := map[string]func(*fiber.App, handlers.Config){
-		"app": func(app *fiber.App, c handlers.Config) { handlers.Register(app, c) },
-		"group": func(app *fiber.App, c handlers.Config) {
-			handlers.Register(app.Group("/collab"), c)
-		},
+		"app":   func(app *fiber.App, c handlers.Config) { handlers.Register(app, c) },
+		"group": func(app *fiber.App, c handlers.Config) { handlers.Register(app.Group("/collab"), c) },
 		"sub-app": func(app *fiber.App, c handlers.Config) {
 			sub := fiber.New()
 			handlers.Register(sub, c)
 			app.Mount("/collab", sub)
 		},
 	}
+	prefixes := map[string]string{"app": "/", "group": "/collab", "sub-app": "/collab"}
 	for name, mount := range mounts {
 		t.Run(name, func(t *testing.T) {
-			release := make(chan struct{})
-			entered := make(chan struct{})
-			prefix := "/collab"
-			if name == "app" {
-				prefix = "/"
-			}
-			s := start(t, options{hub: anonymous, prefix: prefix, mount: func(app *fiber.App, c handlers.Config) {
-				app.Get("/long", func(*fiber.Ctx) error {
-					close(entered)
-					<-release
-					return nil
-				})
+			long := longRequest{entered: make(chan struct{}), release: make(chan struct{})}
+			o := options{hub: anonymous, prefix: prefixes[name]}
+			o.mount = func(app *fiber.App, c handlers.Config) {
+				app.Get("/long", long.serve)
 				mount(app, c)
-			}})
-			if prefix == "/" {
-				s.base = "http://" + s.addr
 			}
+			s := start(t, o)
+			s.base = strings.TrimSuffix(s.base, "/")
 			ws := s.join(t, "", "r")
 			reader := s.stream(t, "/rooms/r/stream", "as-ann")
 			reader.await(t, "joined")
-
-			answered := make(chan error, 1)
-			go func() { // ends when the request is let go
-				response, err := http.Get("http://" + s.addr + "/long")
-				if err == nil {
-					_ = response.Body.Close()
-				}
-				answered <- err
-			}()
-			<-entered
+			answered := long.send(s)
 			down := make(chan error, 1)
-			go func() { down <- s.app.Shutdown() }()
+			go func() { down <- s.app.Shutdown() }() // ends when the request is let go
 
 			ws.wantClose(t, flow.ByeShutdown, flow.ByeShutdown.CloseCode())
 			if bye := reader.await(t, "bye"); bye.data.str("code") != string(flow.ByeShutdown) {
@@ -149,16 +131,56 @@ func TestDrain_shutdownOfTheApp(t *testing.T) {
 				t.Errorf("the shutdown did not wait for the request: %v", err)
 			default:
 			}
-			close(release)
-			if err := <-answered; err != nil {
-				t.Error(err)
-			}
-			if err := <-down; err != nil {
-				t.Error(err)
+			close(long.release)
+			for _, done := range []<-chan error{answered, down} {
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
 			}
 			if !s.hub.Draining() || s.hub.Stats().Connections != 0 {
 				t.Errorf("the hub was not closed: %+v", s.hub.Stats())
 			}
 		})
 	}
+}
+
+// longRequest is a request to the application that takes until it is let go.
+type longRequest struct{ entered, release chan struct{} }
+
+func (l longRequest) serve(*fiber.Ctx) error {
+	close(l.entered)
+	<-l.release
+	return nil
+}
+
+// send returns when the application works on the request.
+func (l longRequest) send(s *server) <-chan error {
+	answered := make(chan error, 1)
+	go func() { // ends when the request is let go
+		response, err := s.http.Get("http://" + s.addr + "/long")
+		if err == nil {
+			err = response.Body.Close()
+		}
+		answered <- err
+	}()
+	<-l.entered
+	return answered
+}
+
+// While nobody is connected, no goroutine watches for the end of the server (I9).
+func TestDrain_noWatcherWithoutConnections(t *testing.T) {
+	s := start(t, options{hub: anonymous})
+	ws := s.join(t, "", "r")
+	if watchers := goroutinesIn("(*watch).run"); watchers != 1 {
+		t.Errorf("%d watchers, want one", watchers)
+	}
+	_ = ws.Close()
+	eventually(t, "the watcher ends", func() bool { return goroutinesIn("(*watch).run") == 0 })
+}
+
+// goroutinesIn counts the goroutines that run a function of the package.
+func goroutinesIn(function string) int {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return strings.Count(string(stacks), "flow/handlers."+function)
 }

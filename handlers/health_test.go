@@ -13,7 +13,8 @@ type away struct{ flow.Log }
 
 func (away) Health() flow.Health {
 	return flow.Health{
-		Backend: "redis", State: flow.Degraded, Since: time.UnixMilli(1000), LastProof: time.UnixMilli(900), Serving: "memory",
+		Backend: "redis", Serving: "memory", State: flow.Degraded,
+		Since: time.UnixMilli(1000), LastProof: time.UnixMilli(900),
 	}
 }
 

@@ -22,7 +22,7 @@ func (r *request) limit() (int, error) {
 	if err != nil || n == 0 {
 		return 0, flow.Errorf(flow.CodeInvalidMessage, "limit must be a whole number above 0")
 	}
-	return int(min(n, maxLimit)), nil //nolint:gosec // capped
+	return int(min(n, maxLimit)), nil
 }
 
 // after returns the entry that the client has seen last, "" at the start.

@@ -118,7 +118,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range hub.Subsystems() {
 		ch <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, one(s.State == flow.Live), s.Name, s.Backend)
 		for _, state := range []flow.State{flow.Live, flow.Degraded, flow.Recovering} {
-			ch <- prometheus.MustNewConstMetric(c.state, prometheus.GaugeValue, one(s.State == state), s.Name, string(state))
+			is := one(s.State == state)
+			ch <- prometheus.MustNewConstMetric(c.state, prometheus.GaugeValue, is, s.Name, string(state))
 		}
 	}
 }

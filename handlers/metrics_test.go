@@ -99,5 +99,5 @@ func TestMetrics_ownRegistry(t *testing.T) {
 	if !s.log.contains("in the registry already") {
 		t.Error("the second registration was not logged")
 	}
-	s.call(t, http.MethodGet, "/metrics", "as-ann", "").wantError(t, http.StatusForbidden, flow.CodeForbidden)
+	s.call(t, http.MethodGet, "/metrics", "as-ann", "").wantCode(t, flow.CodeForbidden)
 }

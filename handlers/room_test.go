@@ -38,17 +38,18 @@ func TestRoom(t *testing.T) {
 	if room["participants"] != 2.0 || room["operations"] != 1.0 || room.str("durability") != "memory" {
 		t.Errorf("room %v", room)
 	}
-	s.call(t, http.MethodGet, "/rooms/never", adminToken, "").wantError(t, http.StatusNotFound, flow.CodeNotFound)
+	s.call(t, http.MethodGet, "/rooms/never", adminToken, "").wantCode(t, flow.CodeNotFound)
 
-	s.call(t, http.MethodDelete, "/rooms/room-3", "as-editor", "").wantError(t, http.StatusForbidden, flow.CodeForbidden)
-	if body := s.call(t, http.MethodDelete, "/rooms/room-3", "as-owner", "").wantStatus(t, http.StatusNoContent).body; len(body) > 0 {
-		t.Errorf("body %q", body)
+	s.call(t, http.MethodDelete, "/rooms/room-3", "as-editor", "").wantCode(t, flow.CodeForbidden)
+	deleted := s.call(t, http.MethodDelete, "/rooms/room-3", "as-owner", "").wantStatus(t, http.StatusNoContent)
+	if len(deleted.body) > 0 {
+		t.Errorf("body %q", deleted.body)
 	}
 	if left := member.await(t, "left"); left.str("reason") != "deleted" {
 		t.Errorf("left %v", left)
 	}
 	s.call(t, http.MethodPost, "/rooms/room-3/operations", "as-ann", `{"operations":[{"data":1}]}`).
-		wantError(t, http.StatusGone, flow.CodeRoomDeleted)
+		wantCode(t, flow.CodeRoomDeleted)
 	if none := s.call(t, http.MethodGet, "/rooms?after=zzz", adminToken, "").body; string(none) != `{"rooms":[]}` {
 		t.Errorf("empty page %s", none)
 	}

@@ -11,9 +11,7 @@ import (
 // Register adds the endpoints to an app, a group or a sub-app. The paths are relative to it.
 func Register(router fiber.Router, config ...Config) {
 	e := newEndpoints(configDefault(config...))
-	if app, ok := router.(*fiber.App); ok {
-		e.drain.attach(app)
-	}
+	e.drain.attach(router)
 	for _, r := range e.routes() {
 		if r.method == fiber.MethodGet {
 			router.Get(r.path, e.serve(r)) // answers HEAD, too
@@ -112,7 +110,7 @@ func newEndpoints(config Config) *endpoints {
 	if config.Hub != nil {
 		e.hub.Store(config.Hub)
 	}
-	e.drain = newDrain(e.hub.Load)
+	e.drain = newDrain(e.hub.Load, config.Logger)
 	e.socket = e.newSocketHandler()
 	e.scrape = e.newScrapeHandler()
 	return e

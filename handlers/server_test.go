@@ -191,6 +191,12 @@ func (r reply) wantStatus(t testing.TB, status int) reply {
 	return r
 }
 
+// wantCode checks that the request was refused with the code and its status.
+func (r reply) wantCode(t testing.TB, code flow.Code) {
+	t.Helper()
+	r.wantError(t, code.Status(), code)
+}
+
 // wantError checks that the body is the contract's error and nothing else.
 func (r reply) wantError(t testing.TB, status int, code flow.Code) {
 	t.Helper()

@@ -12,7 +12,7 @@ import (
 func TestSnapshot(t *testing.T) {
 	s := start(t, options{})
 	const path = "/rooms/r/snapshot"
-	s.call(t, http.MethodGet, path, "as-viewer", "").wantError(t, http.StatusNotFound, flow.CodeNotFound)
+	s.call(t, http.MethodGet, path, "as-viewer", "").wantCode(t, flow.CodeNotFound)
 	old := s.submit(t, "1").object(t).str("position")
 	newest := s.submit(t, "2").object(t).str("position")
 	put := func(position, data string) reply {
@@ -24,12 +24,12 @@ func TestSnapshot(t *testing.T) {
 	if want := `{"position":"` + newest + `","data":{"html":"<b>","html":1.0}}`; string(got.body) != want {
 		t.Errorf("body %s, want %s", got.body, want)
 	}
-	put("2:0123456789abcdef", "1").wantError(t, http.StatusConflict, flow.CodeDiverged)
-	put("nonsense", "1").wantError(t, http.StatusBadRequest, flow.CodeInvalidMessage)
+	put("2:0123456789abcdef", "1").wantCode(t, flow.CodeDiverged)
+	put("nonsense", "1").wantCode(t, flow.CodeInvalidMessage)
 	for _, body := range []string{`{}`, `{"data":1}`, `{"position":"` + newest + `"}`, `{"position":2,"data":1}`} {
-		s.call(t, http.MethodPut, path, "as-editor", body).wantError(t, http.StatusBadRequest, flow.CodeInvalidMessage)
+		s.call(t, http.MethodPut, path, "as-editor", body).wantCode(t, flow.CodeInvalidMessage)
 	}
-	put(newest, `"`+strings.Repeat("x", 65536)+`"`).wantError(t, http.StatusRequestEntityTooLarge, flow.CodeTooLarge)
-	s.call(t, http.MethodPut, path, "as-viewer", `{}`).wantError(t, http.StatusForbidden, flow.CodeForbidden)
-	s.call(t, http.MethodGet, "/rooms/r/state", "as-viewer", "").wantError(t, http.StatusNotFound, flow.CodeNotFound)
+	put(newest, `"`+strings.Repeat("x", 65536)+`"`).wantCode(t, flow.CodeTooLarge)
+	s.call(t, http.MethodPut, path, "as-viewer", `{}`).wantCode(t, flow.CodeForbidden)
+	s.call(t, http.MethodGet, "/rooms/r/state", "as-viewer", "").wantCode(t, flow.CodeNotFound)
 }

@@ -57,12 +57,13 @@ func (s *socket) ping() {
 
 // alive renews the time that the client has for the next sign of life.
 func (s *socket) alive() {
+	grain := min(coarse, s.limits.timeout/8)
 	now := time.Now()
-	if now.Sub(s.renewed) < min(coarse, s.limits.timeout/8) {
+	if now.Sub(s.renewed) < grain {
 		return
 	}
 	s.renewed = now
-	s.extend(s.limits.timeout)
+	s.extend(s.limits.timeout + grain)
 }
 
 // read feeds the hub with messages until the connection ends. After it has asked for the end, it reads
@@ -110,7 +111,7 @@ func (s *socket) receive(message io.Reader) (refused bool, err error) {
 		n, err = message.Read((*buf)[len(*buf):cap(*buf)])
 		*buf = (*buf)[:len(*buf)+n]
 	}
-	if err != io.EOF { //nolint:errorlint // an io.Reader returns it bare
+	if err != io.EOF {
 		return false, err
 	}
 	if !utf8.Valid(*buf) {
@@ -157,6 +158,7 @@ func (s *socket) expire() {
 
 // end takes the socket out of its rooms, pays what is owed to the client and lets the connection go.
 func (s *socket) end(last ending) {
+	defer s.release()
 	s.beat.stop()
 	s.hurry(parting)
 	s.peer.Done()
@@ -166,7 +168,6 @@ func (s *socket) end(last ending) {
 	if last.linger {
 		s.linger()
 	}
-	s.release()
 }
 
 // linger reads on for a moment. A connection that is left with something unread is reset, and the

@@ -17,6 +17,7 @@ func anonymous(c *flow.Config) { c.Anonymous = true }
 // What is no text message ends the socket as the contract says, with a bye only where it promises one.
 func TestSocket_Read_brokenInput(t *testing.T) {
 	s := start(t, options{hub: anonymous})
+	const broken, notUTF8 = websocket.CloseProtocolError, websocket.CloseInvalidFramePayloadData
 	cases := []struct {
 		name  string
 		input []byte
@@ -24,19 +25,19 @@ func TestSocket_Read_brokenInput(t *testing.T) {
 		bye   bool
 	}{
 		{"binary message", masked(0x82, []byte("{}")), flow.ByeProtocol.CloseCode(), true},
-		{"invalid UTF-8", masked(0x81, []byte("{\"a\":\"\xff\"}")), websocket.CloseInvalidFramePayloadData, false},
-		{"UTF-8 cut by the end of the message", masked(0x81, []byte("\xe2\x82")), websocket.CloseInvalidFramePayloadData, false},
-		{"surrogate half", masked(0x81, []byte("\xed\xa0\x80")), websocket.CloseInvalidFramePayloadData, false},
-		{"reserved bit", masked(0xc1, []byte("{}")), websocket.CloseProtocolError, false},
-		{"unknown opcode", masked(0x83, []byte("{}")), websocket.CloseProtocolError, false},
-		{"continuation of nothing", masked(0x80, []byte("{}")), websocket.CloseProtocolError, false},
-		{"frame without mask", []byte{0x81, 2, '{', '}'}, websocket.CloseProtocolError, false},
-		{"long control frame", masked(0x89, make([]byte, 126)), websocket.CloseProtocolError, false},
-		{"control frame in parts", masked(0x09, nil), websocket.CloseProtocolError, false},
-		{"close code that must not be sent", masked(0x88, []byte{0x03, 0xed}), websocket.CloseProtocolError, false},
+		{"invalid UTF-8", masked(0x81, []byte("{\"a\":\"\xff\"}")), notUTF8, false},
+		{"UTF-8 cut by the end of the message", masked(0x81, []byte("\xe2\x82")), notUTF8, false},
+		{"surrogate half", masked(0x81, []byte("\xed\xa0\x80")), notUTF8, false},
+		{"reserved bit", masked(0xc1, []byte("{}")), broken, false},
+		{"unknown opcode", masked(0x83, []byte("{}")), broken, false},
+		{"continuation of nothing", masked(0x80, []byte("{}")), broken, false},
+		{"frame without mask", []byte{0x81, 2, '{', '}'}, broken, false},
+		{"long control frame", masked(0x89, make([]byte, 126)), broken, false},
+		{"control frame in parts", masked(0x09, nil), broken, false},
+		{"close code that must not be sent", masked(0x88, []byte{0x03, 0xed}), broken, false},
 		{
 			"negative length", []byte{0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0},
-			websocket.CloseProtocolError, false,
+			broken, false,
 		},
 	}
 	for _, c := range cases {
@@ -67,7 +68,8 @@ func TestSocket_Read_fragments(t *testing.T) {
 		t.Errorf("pong %q", pong)
 	}
 	raw.write(t, masked(0x80, text[cut:]))
-	if answer := string(raw.awaitFrame(t, 0x81)); !strings.Contains(answer, `"type":"pong"`) || !strings.Contains(answer, "€") {
+	answer := string(raw.awaitFrame(t, 0x81))
+	if !strings.Contains(answer, `"type":"pong"`) || !strings.Contains(answer, "€") {
 		t.Errorf("answer %s", answer)
 	}
 }
@@ -164,7 +166,9 @@ func TestSocket_Read_timeout(t *testing.T) {
 	default:
 	}
 	_ = answering.Close()
-	<-heard
+	if err := <-heard; err == nil {
+		t.Error("a message came")
+	}
 }
 
 // The server pings at the heartbeat, and every ping of a client is answered, the newest at least.

@@ -101,7 +101,7 @@ func TestSocket_Write_afterClose(t *testing.T) {
 	}
 }
 
-func serveApp(t *testing.T, app *fiber.App) (address string) {
+func serveApp(t testing.TB, app *fiber.App) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -113,7 +113,9 @@ func serveApp(t *testing.T, app *fiber.App) (address string) {
 		if err := app.Shutdown(); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
-		<-served
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
 	})
 	return listener.Addr().String()
 }

@@ -54,7 +54,7 @@ func TestSocket_Upgrade_origin(t *testing.T) {
 			if err == nil {
 				t.Fatal("the socket was opened")
 			}
-			readReply(t, response).wantError(t, http.StatusForbidden, flow.CodeForbidden)
+			readReply(t, response).wantCode(t, flow.CodeForbidden)
 		})
 	}
 }
@@ -63,18 +63,19 @@ func readReply(t *testing.T, response *http.Response) reply {
 	t.Helper()
 	defer response.Body.Close() //nolint:errcheck // the library hands over what it has read
 	body := make([]byte, 1024)
-	n, _ := response.Body.Read(body) //nolint:errcheck // a short body ends with io.EOF
+	n, _ := response.Body.Read(body) // a short body ends with io.EOF
 	return reply{response.StatusCode, response.Header, body[:n]}
 }
 
 // Who comes with bad credentials is refused before the upgrade; with none, a first message may follow.
 func TestSocket_Upgrade_identity(t *testing.T) {
+	const unknown = flow.CodeUnauthenticated
 	s := start(t, options{})
 	cases := []struct {
 		name      string
 		protocols []string
 		header    http.Header
-		code      flow.Code // "" for an open socket
+		refused   flow.Code // "" for an open socket
 		user      any
 	}{
 		{name: "token as sub-protocol", protocols: []string{flow.Protocol, "flow.bearer.as-ann"}, user: "ann"},
@@ -86,25 +87,25 @@ func TestSocket_Upgrade_identity(t *testing.T) {
 			header: http.Header{"Authorization": {"Bearer as-bob"}}, user: "bob",
 		},
 		{name: "nobody yet", protocols: []string{flow.Protocol}},
-		{name: "two tokens", protocols: []string{"flow.bearer.as-ann", "flow.bearer.as-ann"}, code: flow.CodeUnauthenticated},
-		{name: "empty token", protocols: []string{"flow.bearer."}, code: flow.CodeUnauthenticated},
-		{name: "character outside the alphabet", protocols: []string{"flow.bearer.as+ann"}, code: flow.CodeUnauthenticated},
-		{name: "bad token", protocols: []string{"flow.bearer.forged"}, code: flow.CodeUnauthenticated},
-		{name: "expired token", protocols: []string{"flow.bearer.expired"}, code: flow.CodeTokenExpired},
+		{name: "two tokens", protocols: []string{"flow.bearer.as-ann", "flow.bearer.as-ann"}, refused: unknown},
+		{name: "empty token", protocols: []string{"flow.bearer."}, refused: unknown},
+		{name: "character outside the alphabet", protocols: []string{"flow.bearer.as+ann"}, refused: unknown},
+		{name: "bad token", protocols: []string{"flow.bearer.forged"}, refused: unknown},
+		{name: "expired token", protocols: []string{"flow.bearer.expired"}, refused: flow.CodeTokenExpired},
 		{
 			name: "bad header, good sub-protocol", protocols: []string{"flow.bearer.as-ann"},
-			header: http.Header{"Authorization": {"Bearer forged"}}, code: flow.CodeUnauthenticated,
+			header: http.Header{"Authorization": {"Bearer forged"}}, refused: unknown,
 		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			ws, response, err := s.handshake(c.protocols, c.header)
-			if c.code != "" {
+			if c.refused != "" {
 				if err == nil {
 					t.Fatal("the socket was opened")
 				}
 				refusal := readReply(t, response)
-				refusal.wantError(t, http.StatusUnauthorized, c.code)
+				refusal.wantError(t, http.StatusUnauthorized, c.refused)
 				if strings.Contains(string(refusal.body), "secret detail") {
 					t.Errorf("the body tells the cause: %s", refusal.body)
 				}
@@ -175,8 +176,8 @@ func TestSocket_Upgrade_draining(t *testing.T) {
 	if err == nil {
 		t.Fatal("the socket was opened")
 	}
-	readReply(t, response).wantError(t, http.StatusServiceUnavailable, flow.CodeUnavailable)
-	s.call(t, http.MethodGet, "/rooms/r/stream", "", "").wantError(t, http.StatusServiceUnavailable, flow.CodeUnavailable)
+	readReply(t, response).wantCode(t, flow.CodeUnavailable)
+	s.call(t, http.MethodGet, "/rooms/r/stream", "", "").wantCode(t, flow.CodeUnavailable)
 }
 
 // What the hub decides ends the socket with its bye and the code of the contract.
@@ -187,7 +188,8 @@ func TestSocket_Close_byTheHub(t *testing.T) {
 		ws.await(t, "welcome")
 		ws.send(t, `{"type":"join","id":"1","room":"kicks"}`)
 		session := ws.await(t, "joined").str("session")
-		s.call(t, http.MethodDelete, "/rooms/kicks/sessions/"+session, "as-owner", "").wantStatus(t, http.StatusNoContent)
+		path := "/rooms/kicks/sessions/" + session
+		s.call(t, http.MethodDelete, path, "as-owner", "").wantStatus(t, http.StatusNoContent)
 		ws.wantClose(t, flow.ByeKicked, flow.ByeKicked.CloseCode())
 	})
 	t.Run("replaced", func(t *testing.T) {

@@ -56,6 +56,7 @@ func (e *endpoints) stream(r *request) error {
 		hub: r.hub, user: r.user, room: r.room, position: strings.Clone(position), server: server, chunk: chunkOf(c),
 	}
 	c.Set(fiber.HeaderContentType, "text/event-stream; charset=utf-8")
+	c.Set(fiber.HeaderCacheControl, "no-store, no-transform")
 	c.Set("X-Accel-Buffering", "no")
 	if c.Method() == fiber.MethodHead {
 		return nil

@@ -1,0 +1,103 @@
+package handlers
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gofiber/contrib/websocket"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/fiberflow/flow"
+)
+
+// BenchmarkSocket_Write sends a message of 200 bytes to each of 100 sockets, alone and with others in one
+// write. One iteration is one frame to one socket.
+func BenchmarkSocket_Write(b *testing.B) {
+	sockets := benchSockets(b, 100)
+	frame := &flow.Frame{Type: "op", JSON: []byte(strings.Repeat("x", 200))}
+	for _, batch := range []int{1, 4, 16, 64} {
+		frames := make([]*flow.Frame, batch)
+		for i := range frames {
+			frames[i] = frame
+		}
+		b.Run(fmt.Sprintf("frames=%d", batch), func(b *testing.B) {
+			b.ReportAllocs()
+			next, left := 0, 0
+			for b.Loop() {
+				if left == 0 {
+					if err := sockets[next].Write(frames); err != nil {
+						b.Fatal(err)
+					}
+					next, left = (next+1)%len(sockets), batch
+				}
+				left--
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s")
+		})
+	}
+}
+
+// BenchmarkSocket_Idle tells what a socket costs that says nothing: heap and stacks of the server, with
+// the headers of a browser. One iteration is one handshake.
+func BenchmarkSocket_Idle(b *testing.B) {
+	const many = 1000
+	var before, after runtime.MemStats
+	for b.Loop() {
+		b.StopTimer()
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		b.StartTimer()
+		benchSockets(b, many)
+		b.StopTimer()
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		used := after.HeapInuse + after.StackInuse - before.HeapInuse - before.StackInuse
+		b.ReportMetric(float64(used)/many, "B/socket")
+		b.StartTimer()
+	}
+}
+
+// benchSockets returns open sockets whose clients read and drop everything, until the benchmark ends.
+func benchSockets(b *testing.B, n int) []*socket {
+	b.Helper()
+	opened := make(chan *socket)
+	e := &endpoints{buffers: newBuffers()}
+	app := fiber.New(fiber.Config{DisableStartupMessage: true})
+	upgrade := websocket.New(func(ws *websocket.Conn) {
+		s := &socket{
+			ws: ws.Conn, buffers: e.buffers, chunk: largeBuffer, closed: make(chan struct{}),
+			limits: limits{message: 1024, heartbeat: time.Hour, timeout: time.Hour},
+		}
+		s.conn = ws.NetConn()
+		opened <- s
+		s.serve(deaf{})
+	}, websocket.Config{ReadBufferSize: readBuffer, WriteBufferPool: &sync.Pool{}})
+	app.Get("/ws", func(c *fiber.Ctx) error {
+		trim(c, true)
+		return upgrade(c)
+	})
+	address := serveApp(b, app)
+	sockets := make([]*socket, n)
+	for i := range sockets {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = conn.Close() })
+		request := "GET /ws HTTP/1.1\r\nHost: " + address + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nCookie: " +
+			strings.Repeat("c", 400) + "\r\n\r\n"
+		if _, err := io.WriteString(conn, request); err != nil {
+			b.Fatal(err)
+		}
+		sockets[i] = <-opened
+		go func() { _, _ = io.Copy(io.Discard, conn) }() // ends with the connection
+	}
+	return sockets
+}
