@@ -1,8 +1,12 @@
 package browsertest
 
 import (
+	"context"
+
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // Point is a place in a window, in pixels from its top left corner.
@@ -55,8 +59,25 @@ func (w *Window) Release(p Point) {
 	w.do("release", chromedp.MouseEvent(chromedp.MouseReleased, p.X, p.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
 }
 
-// Type sends keys to whatever has the focus; package kb of chromedp names the special ones.
-func (w *Window) Type(keys string, options ...chromedp.KeyOption) {
+// Type writes into whatever has the focus; package kb of chromedp names special keys like Enter.
+func (w *Window) Type(text string) {
 	w.t.Helper()
-	w.do("type "+keys, chromedp.KeyEvent(keys, options...))
+	w.do("type "+text, chromedp.KeyEvent(text))
+}
+
+// Key presses one key for what it does, not for its character. A page that takes a key for a command
+// suppresses the character, but only that of a real keyboard.
+func (w *Window) Key(key string) {
+	w.t.Helper()
+	for _, r := range key {
+		for _, event := range kb.Encode(r) {
+			if event.Type == kb.KeyChar {
+				continue
+			}
+			w.do("press "+key, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+				_, err := cdp.Call(ctx, t, input.DispatchKeyEvent, *event)
+				return err
+			}))
+		}
+	}
 }

@@ -1,0 +1,201 @@
+import { connect } from "/collab/client.js";
+import { Camera } from "./camera.js";
+import { Desk } from "./desk.js";
+import * as keyboard from "./keyboard.js";
+import { Board, COLORS, isObject } from "./model.js";
+import { People, nickname } from "./people.js";
+import { Pointer } from "./pointer.js";
+import { hideNotice, notify, showEnding, showStatus } from "./status.js";
+import { View } from "./view.js";
+
+const MARGIN = { left: 48, right: 320, top: 96, bottom: 112 };
+
+let scheduled = false; // a frame is asked for
+let connecting = false; // the notice says how to connect
+
+const roomId = roomFromAddress();
+const client = connect({ token: tokenFromAddress() });
+export const room = client.join(roomId, {
+  presence: { name: savedName(), cursor: null, selection: null, drag: null, edit: null },
+});
+const board = new Board();
+const people = new People();
+const view = new View();
+const surface = document.getElementById("surface");
+const desk = new Desk(room, changed);
+const camera = new Camera(surface, document.getElementById("world"), changed);
+const pointer = new Pointer(surface, {
+  desk, camera, view, rename,
+  moved: (at) => room.setPresence({ cursor: at && [Math.round(at.x), Math.round(at.y)] }),
+});
+keyboard.listen({ desk, camera, rename, addCard, fit, cancel: () => pointer.cancel() });
+
+room.on("reset", ({ snapshot }) => {
+  board.reset(snapshot);
+  changed();
+});
+room.on("op", ({ data }) => {
+  board.apply(data);
+  if (isObject(data) && isObject(data.nodes)) people.settled(Object.keys(data.nodes));
+  changed();
+});
+for (const type of ["pending", "tentative", "presence", "status"]) room.on(type, changed);
+room.on("synced", () => {
+  draw();
+  if (view.boxes().some((box) => !visible(box))) fit();
+});
+room.on("nack", ({ error, final }) => { if (final) notify(`A change was refused: ${error.message}`); });
+room.on("left", ({ reason }) => showEnding(reason));
+room.on("snapshot-wanted", () => {
+  room.snapshot(board.confirmed).catch((err) => console.warn("the snapshot was not stored:", err.message));
+});
+client.on("status", ({ status, reason }) => { if (status === "closed") showEnding(reason); });
+
+setUpPage();
+changed();
+
+/** Draws before the next frame, however much changes until then. */
+function changed() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(draw);
+}
+
+function draw() {
+  scheduled = false;
+  desk.show(board.view([...room.tentative, ...room.pending].map((op) => op.data)));
+  const { nodes, edges } = desk.view;
+  people.update(room.participants, (id) => nodes.get(id)?.text);
+  view.draw({
+    nodes, edges, selection: desk.selection, marks: people.marks, target: desk.source,
+    places: new Map([...people.places(), ...desk.moving]),
+  });
+  showStatus(room);
+  showTools();
+  if (people.settling) setTimeout(changed, 100);
+}
+
+function rename(id) {
+  const node = desk.view.nodes.get(id) ?? board.view(room.pending.map((op) => op.data)).nodes.get(id);
+  if (!node || !desk.writable || view.editing) return;
+  draw(); // a node that was added just now has no element yet
+  room.setPresence({ edit: id });
+  view.edit(id, node.text, (text) => {
+    room.setPresence({ edit: null });
+    if (text !== undefined) desk.rename(id, text.trim());
+    view.focus(id);
+  });
+}
+
+/** Adds a card in the middle of the window, or beside the selected one. */
+function addCard() {
+  const beside = desk.nodes.length === 1 && view.box(desk.nodes[0]);
+  const at = beside
+    ? { x: beside.x + beside.width * 1.5 + 64, y: beside.y + beside.height / 2 }
+    : camera.center();
+  rename(desk.add(at));
+}
+
+function fit() {
+  if (view.boxes().length > 0) camera.fit(view.boxes(), MARGIN);
+}
+
+function visible({ x, y, width, height }) {
+  const { left, top, right, bottom } = surface.getBoundingClientRect();
+  const [from, to] = [camera.toWorld(left, top), camera.toWorld(right, bottom)];
+  return x >= from.x && y >= from.y && x + width <= to.x && y + height <= to.y;
+}
+
+function showTools() {
+  const { writable, nodes, selection, source } = desk;
+  button("add").disabled = !writable;
+  button("connect").disabled = !writable || desk.view.nodes.size < 2;
+  button("rename").disabled = !writable || nodes.length !== 1;
+  button("remove").disabled = !writable || selection.size === 0;
+  const used = new Set(nodes.map((id) => desk.view.nodes.get(id).color));
+  for (const swatch of document.querySelectorAll("#colors button")) {
+    swatch.disabled = !writable || nodes.length === 0;
+    swatch.setAttribute("aria-pressed", String(used.has(swatch.dataset.color)));
+  }
+  document.getElementById("zoom").textContent = `${Math.round(camera.scale * 100)}%`;
+  button("connect").setAttribute("aria-pressed", String(source !== undefined));
+  document.body.classList.toggle("connecting", source !== undefined);
+  if (source !== undefined) {
+    notify(source ? "Choose the card to connect to. Esc stops." : "Choose the card to start from. Esc stops.",
+      undefined, true);
+  } else if (connecting) {
+    hideNotice();
+  }
+  connecting = source !== undefined;
+}
+
+function setUpPage() {
+  document.title = `${roomId} · Flow board`;
+  document.getElementById("room").textContent = roomId;
+  document.getElementById("fresh").href = `/board/${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`;
+  button("share").addEventListener("click", share);
+  button("add").addEventListener("click", addCard);
+  button("connect").addEventListener("click", () => {
+    if (desk.source === undefined) desk.startConnecting();
+    else desk.stopConnecting();
+  });
+  button("rename").addEventListener("click", () => rename(desk.nodes[0]));
+  button("remove").addEventListener("click", () => desk.remove());
+  button("zoom-in").addEventListener("click", () => camera.zoomBy(1.25));
+  button("zoom-out").addEventListener("click", () => camera.zoomBy(0.8));
+  button("zoom-fit").addEventListener("click", fit);
+  for (const color of COLORS) {
+    const swatch = document.createElement("button");
+    Object.assign(swatch, { type: "button", title: color });
+    swatch.dataset.color = color;
+    swatch.setAttribute("aria-label", `Colour ${color}`);
+    swatch.addEventListener("click", () => desk.paint(color));
+    document.getElementById("colors").append(swatch);
+  }
+  setUpName();
+}
+
+function setUpName() {
+  const input = document.getElementById("name");
+  input.value = savedName() ?? "";
+  input.addEventListener("input", () => {
+    const name = input.value.trim().slice(0, 40);
+    localStorage.setItem("flow name", name);
+    room.setPresence({ name: name || null });
+    changed();
+  });
+  input.addEventListener("keydown", (e) => { if (e.key === "Enter") input.blur(); });
+  room.on("presence", () => {
+    const user = room.participants.get(room.session)?.user;
+    if (user) input.placeholder = nickname(user);
+  });
+}
+
+async function share() {
+  const link = `${location.origin}/board/${encodeURIComponent(roomId)}`;
+  try {
+    await navigator.clipboard.writeText(link);
+    notify("The link is in your clipboard.");
+  } catch {
+    notify(link, undefined, true); // no clipboard without https: show what to copy
+  }
+}
+
+function savedName() { return localStorage.getItem("flow name") || null; }
+
+function roomFromAddress() {
+  const [, path] = /^\/board\/([^/]+)$/.exec(location.pathname) ?? [];
+  return (path && decodeURIComponent(path)) || new URLSearchParams(location.search).get("room") || "lobby";
+}
+
+/** A token comes after # so that no server logs it, and leaves the address so that nobody shares it. */
+function tokenFromAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    sessionStorage.setItem("flow token", given);
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  return sessionStorage.getItem("flow token") ?? undefined;
+}
+
+function button(id) { return document.getElementById(id); }
