@@ -110,7 +110,7 @@ func TestBudget_Idle(t *testing.T) {
 	before, began := sent.commands.Load(), time.Now()
 	touch := time.NewTicker(time.Second)
 	defer touch.Stop()
-	for range 4 {
+	for range 3 {
 		<-touch.C
 		if lost, err := sessions.Touch(t.Context(), "i", ids); err != nil || len(lost) > 0 {
 			t.Fatalf("Touch = %v, %v", lost, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -52,7 +53,7 @@ func Open(ctx context.Context, config Config) (*Conn, error) {
 	c.breaker = newBreaker(config.Logger, addrOf(config))
 	// Not the caller's: what runs in the background outlives this call.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := c.Ping(ctx); err != nil && ctx.Err() != nil {
+	if err := c.Ping(ctx); err != nil && givenUp(ctx) {
 		// The caller left before Redis could answer, so nothing is known: suspect the worst.
 		c.breaker.trip(0, inDoubt, "no answer yet", err)
 	}
@@ -131,7 +132,14 @@ func (c *Conn) judge(ctx context.Context, term uint64, err error) {
 	switch {
 	case !kind.opens():
 		c.breaker.proved()
-	case ctx.Err() == nil:
+	case !givenUp(ctx):
 		c.breaker.trip(term, kind, reason, err)
 	}
+}
+
+// givenUp reports whether the caller does not wait any more. A deadline reaches the socket a moment
+// before it reaches ctx.
+func givenUp(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || (ok && !time.Now().Before(deadline))
 }

@@ -31,12 +31,8 @@ func TestDeploy_Cluster(t *testing.T) {
 	if used != len(nodes) {
 		t.Errorf("keys on %d nodes, want all %d", used, len(nodes))
 	}
-}
 
-// A client for one server that meets a node of a Cluster says so.
-func TestDeploy_ClusterAsSingle(t *testing.T) {
-	t.Parallel()
-	nodes := redistest.StartCluster(t)
+	// A client for one server that meets a node of a Cluster says so.
 	var log journal
 	for _, n := range nodes { // the key of the probe is on one of them
 		open(t, redisx.Config{Addrs: []string{n.Addr()}, Prefix: "flow", Logger: log.logger()})

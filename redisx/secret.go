@@ -2,14 +2,17 @@ package redisx
 
 import (
 	"context"
+	"errors"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fiberflow/flow"
 )
 
 // SharedSecret offers a secret to the instances that share the connection's prefix, and returns the
 // one that was offered first: candidate, or another's. It stays in Redis.
 func SharedSecret(ctx context.Context, c *Conn, candidate []byte) ([]byte, error) {
-	return call(ctx, c, func(ctx context.Context, client redis.UniversalClient) ([]byte, error) {
+	secret, err := call(ctx, c, func(ctx context.Context, client redis.UniversalClient) ([]byte, error) {
 		var won *redis.StringCmd
 		err := pipelined(ctx, client, func(p redis.Pipeliner) {
 			p.SetNX(ctx, c.key.of("secret"), candidate, 0)
@@ -20,4 +23,8 @@ func SharedSecret(ctx context.Context, c *Conn, candidate []byte) ([]byte, error
 		}
 		return won.Bytes()
 	})
+	if errors.Is(err, redis.Nil) { // evicted in between
+		return nil, flow.Unavailable(err)
+	}
+	return secret, err
 }
