@@ -352,7 +352,7 @@ func TestHub_AllowRequest(t *testing.T) {
 		if err := h.AllowRequest(bob); err != nil {
 			t.Errorf("another user got %v", err)
 		}
-		time.Sleep(flow.ErrorRetryAfter(refused)) // synctest's clock
+		<-time.After(flow.ErrorRetryAfter(refused)) // synctest's clock
 		if err := h.AllowRequest(ann); err != nil {
 			t.Errorf("after the wait: %v", err)
 		}
