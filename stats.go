@@ -67,7 +67,7 @@ type Stats struct {
 }
 
 // Latency tells how long operations took from their receipt to their place in the log. The values
-// are upper bounds, at most 19 % above the truth.
+// are upper bounds, at most a quarter above the truth.
 type Latency struct{ P50, P99, Max time.Duration }
 
 // counters are the figures as they are counted.
