@@ -10,86 +10,115 @@ import (
 	"time"
 
 	"github.com/fiberflow/flow"
+	"github.com/fiberflow/flow/internal/redistest"
 	"github.com/fiberflow/flow/memx"
+	"github.com/fiberflow/flow/redisx"
 )
 
-// cluster opens hubs that share their backends, as instances share a Redis.
-func cluster(t *testing.T, cfg flow.Config) (one, two *flow.Hub) {
+// onCluster runs a test with two hubs that share their storage: in memory, and on Redis, where each
+// has a connection of its own, as instances have.
+func onCluster(t *testing.T, cfg flow.Config, test func(t *testing.T, one, two *flow.Hub)) {
 	t.Helper()
-	cfg = memory(cfg)
 	cfg.Secrets = func() [][]byte { return [][]byte{[]byte("shared")} }
-	cfg.Instance = "one"
-	one = newHub(t, cfg)
-	cfg.Instance = "two"
-	two = newHub(t, cfg)
-	return one, two
+	run := func(name string, backends func(t *testing.T, cfg flow.Config) flow.Config) {
+		t.Run(name, func(t *testing.T) {
+			one, two := backends(t, cfg), backends(t, cfg)
+			one.Instance, two.Instance = "one", "two"
+			test(t, newHub(t, one), newHub(t, two))
+		})
+	}
+	inMemory := memory(cfg)
+	run("memory", func(*testing.T, flow.Config) flow.Config { return inMemory })
+	prefix := redistest.Prefix(t)
+	run("redis", func(t *testing.T, cfg flow.Config) flow.Config { return onRedis(t, cfg, prefix) })
+}
+
+// onRedis fills in backends on the shared Redis.
+func onRedis(t *testing.T, cfg flow.Config, prefix string) flow.Config {
+	t.Helper()
+	conn, err := redisx.Open(t.Context(), redisx.Config{
+		Addrs: []string{shared.Server(t).Addr()}, Prefix: prefix, Logger: quiet(),
+		Timeout: patience, // a busy machine is no outage
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Errorf("close connection: %v", err)
+		}
+	})
+	cfg.Log, cfg.Bus, cfg.Sessions = redisx.NewLog(conn), redisx.NewBus(conn), redisx.NewSessionStore(conn)
+	return memory(cfg)
 }
 
 // Writers on two instances: everybody on both sees one order, with linked hashes. I1, I2, I3
 func TestCluster_OneOrder(t *testing.T) {
-	one, two := cluster(t, flow.Config{Limits: flow.Limits{OpsPerSecond: 10000}})
-	const writers, each = 6, 60
-	var clients []*client
-	for i := range writers {
-		c := dial(t, []*flow.Hub{one, two}[i%2], fmt.Sprint("u", i))
-		c.join("r")
-		clients = append(clients, c)
-	}
-	var wg sync.WaitGroup
-	for _, c := range clients {
-		wg.Go(func() {
-			for n := 1; n <= each; n++ {
-				c.op("r", n, n)
-			}
-		})
-	}
-	wg.Wait()
-	for _, c := range clients {
-		checkStream(t, c, writers*each)
-	}
+	onCluster(t, flow.Config{Limits: flow.Limits{OpsPerSecond: 10000}}, func(t *testing.T, one, two *flow.Hub) {
+		const writers, each = 6, 60
+		var clients []*client
+		for i := range writers {
+			c := dial(t, []*flow.Hub{one, two}[i%2], fmt.Sprint("u", i))
+			c.join("r")
+			clients = append(clients, c)
+		}
+		var wg sync.WaitGroup
+		for _, c := range clients {
+			wg.Go(func() {
+				for n := 1; n <= each; n++ {
+					c.op("r", n, n)
+				}
+			})
+		}
+		wg.Wait()
+		for _, c := range clients {
+			checkStream(t, c, writers*each)
+		}
+	})
 }
 
 // Participants, presence and leaves cross, whoever opened the room first. I5
 func TestCluster_Presence(t *testing.T) {
-	one, two := cluster(t, flow.Config{})
-	a, b := dial(t, one, "ann"), dial(t, two, "bob")
-	ja := a.join("r", msg{"presence": msg{"x": 1}})
-	jb := b.join("r")
-	// participants of a client: those of joined, changed by every presence message.
-	list := map[*client]map[string]string{a: {}, b: {}}
-	see := func(c *client, session string) string {
-		for {
-			m, ok := c.poll(func(m msg) bool { return m.str("type") == "presence" })
-			if !ok {
-				return list[c][session]
+	onCluster(t, flow.Config{}, func(t *testing.T, one, two *flow.Hub) {
+		a, b := dial(t, one, "ann"), dial(t, two, "bob")
+		ja := a.join("r", msg{"presence": msg{"x": 1}})
+		jb := b.join("r")
+		// participants of a client: those of joined, changed by every presence message.
+		list := map[*client]map[string]string{a: {}, b: {}}
+		see := func(c *client, session string) string {
+			for {
+				m, ok := c.poll(func(m msg) bool { return m.str("type") == "presence" })
+				if !ok {
+					return list[c][session]
+				}
+				apply(list[c], m)
 			}
-			apply(list[c], m)
 		}
-	}
-	apply(list[b], msg{"join": jb["participants"]})
-	eventually(t, "ann sees bob", func() bool { return see(a, jb.str("session")) != "" })
-	eventually(t, "bob sees ann", func() bool { return see(b, ja.str("session")) == "map[x:1]" })
-	a.send(msg{"type": "presence", "room": "r", "data": msg{"x": 2}})
-	eventually(t, "bob sees ann move", func() bool { return see(b, ja.str("session")) == "map[x:2]" })
-	c := dial(t, two, "cem")
-	if j := c.join("r"); !strings.Contains(fmt.Sprint(j["participants"]), ja.str("session")) {
-		t.Fatalf("a newcomer does not see ann: %v", j["participants"])
-	}
-	b.request(msg{"type": "leave", "room": "r"})
-	eventually(t, "ann sees bob leave", func() bool { return see(a, jb.str("session")) == "" })
-	var closing sync.WaitGroup
-	closing.Go(func() {
-		if err := two.Close(context.Background()); err != nil {
-			t.Error(err)
+		apply(list[b], msg{"join": jb["participants"]})
+		eventually(t, "ann sees bob", func() bool { return see(a, jb.str("session")) != "" })
+		eventually(t, "bob sees ann", func() bool { return see(b, ja.str("session")) == "map[x:1]" })
+		a.send(msg{"type": "presence", "room": "r", "data": msg{"x": 2}})
+		eventually(t, "bob sees ann move", func() bool { return see(b, ja.str("session")) == "map[x:2]" })
+		c := dial(t, two, "cem")
+		if j := c.join("r"); !strings.Contains(fmt.Sprint(j["participants"]), ja.str("session")) {
+			t.Fatalf("a newcomer does not see ann: %v", j["participants"])
 		}
+		b.request(msg{"type": "leave", "room": "r"})
+		eventually(t, "ann sees bob leave", func() bool { return see(a, jb.str("session")) == "" })
+		var closing sync.WaitGroup
+		closing.Go(func() {
+			if err := two.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		for _, gone := range []*client{b, c} {
+			if code := gone.closed(); code != 1012 {
+				t.Errorf("close code is %d", code)
+			}
+		}
+		closing.Wait()
+		eventually(t, "ann is alone", func() bool { see(a, ""); return len(list[a]) <= 1 })
 	})
-	for _, gone := range []*client{b, c} {
-		if code := gone.closed(); code != 1012 {
-			t.Errorf("close code is %d", code)
-		}
-	}
-	closing.Wait()
-	eventually(t, "ann is alone", func() bool { see(a, ""); return len(list[a]) <= 1 })
 }
 
 // apply changes a list as a client does.
@@ -114,109 +143,113 @@ func apply(list map[string]string, m msg) {
 
 // Events reach their receivers on the other instance, once. I6
 func TestCluster_Event(t *testing.T) {
-	one, two := cluster(t, flow.Config{})
-	a, b, other := dial(t, one, "ann"), dial(t, two, "bob"), dial(t, two, "eve")
-	a.join("r")
-	jb := b.join("r")
-	other.join("q")
-	for _, to := range []msg{nil, {"session": jb.str("session")}, {"user": "bob"}} {
-		m := msg{"type": "event", "room": "r", "name": fmt.Sprint(to), "data": 1}
-		if to != nil {
-			m["to"] = to
+	onCluster(t, flow.Config{}, func(t *testing.T, one, two *flow.Hub) {
+		a, b, other := dial(t, one, "ann"), dial(t, two, "bob"), dial(t, two, "eve")
+		a.join("r")
+		jb := b.join("r")
+		other.join("q")
+		for _, to := range []msg{nil, {"session": jb.str("session")}, {"user": "bob"}} {
+			m := msg{"type": "event", "room": "r", "name": fmt.Sprint(to), "data": 1}
+			if to != nil {
+				m["to"] = to
+			}
+			a.send(m)
+			if e := b.expect("event"); e.str("name") != fmt.Sprint(to) || e.str("user") != "ann" {
+				t.Fatalf("event is %v", e)
+			}
 		}
-		a.send(m)
-		if e := b.expect("event"); e.str("name") != fmt.Sprint(to) || e.str("user") != "ann" {
+		if err := one.PublishUser(t.Context(), "eve", flow.Event{Name: "psst"}); err != nil {
+			t.Fatal(err)
+		}
+		if e := other.expect("event"); e.str("name") != "psst" {
 			t.Fatalf("event is %v", e)
 		}
-	}
-	if err := one.PublishUser(t.Context(), "eve", flow.Event{Name: "psst"}); err != nil {
-		t.Fatal(err)
-	}
-	if e := other.expect("event"); e.str("name") != "psst" {
-		t.Fatalf("event is %v", e)
-	}
-	if b.count("event") != 3 || other.count("event") != 1 {
-		t.Fatal("somebody heard too much")
-	}
+		if b.count("event") != 3 || other.count("event") != 1 {
+			t.Fatal("somebody heard too much")
+		}
+	})
 }
 
 // A session resumes on the other instance with all its ops, and the first one lets it go. I4, I7
 func TestCluster_Resume(t *testing.T) {
-	one, two := cluster(t, flow.Config{})
-	a := dial(t, one, "ann")
-	j := a.join("r", msg{"presence": msg{"x": 1}})
-	a.op("r", 1, 1)
-	at := a.expect("op")
-	a2 := dial(t, two, "ann")
-	j2 := a2.join("r", msg{"resume": j.str("resume"), "position": "1:" + at.str("hash")})
-	if j2.str("session") != j.str("session") || j2["resumed"] != true || j2["n"] != 1.0 {
-		t.Fatalf("joined is %v", j2)
-	}
-	if !strings.Contains(fmt.Sprint(j2["participants"]), "presence:map[x:1]") {
-		t.Fatalf("presence was lost: %v", j2["participants"])
-	}
-	if left := a.expect("left"); left.str("reason") != "replaced" {
-		t.Fatalf("left is %v", left)
-	}
-	a2.op("r", 2, 2)
-	if op := a2.expect("op"); op.num("seq") != 2 || op.num("n") != 2 {
-		t.Fatalf("op is %v", op)
-	}
-	eventually(t, "one session is listed", func() bool {
-		all, err := two.Participants(t.Context(), "r", "", 10)
-		return err == nil && len(all) == 1
+	onCluster(t, flow.Config{}, func(t *testing.T, one, two *flow.Hub) {
+		a := dial(t, one, "ann")
+		j := a.join("r", msg{"presence": msg{"x": 1}})
+		a.op("r", 1, 1)
+		at := a.expect("op")
+		a2 := dial(t, two, "ann")
+		j2 := a2.join("r", msg{"resume": j.str("resume"), "position": "1:" + at.str("hash")})
+		if j2.str("session") != j.str("session") || j2["resumed"] != true || j2["n"] != 1.0 {
+			t.Fatalf("joined is %v", j2)
+		}
+		if !strings.Contains(fmt.Sprint(j2["participants"]), "presence:map[x:1]") {
+			t.Fatalf("presence was lost: %v", j2["participants"])
+		}
+		if left := a.expect("left"); left.str("reason") != "replaced" {
+			t.Fatalf("left is %v", left)
+		}
+		a2.op("r", 2, 2)
+		if op := a2.expect("op"); op.num("seq") != 2 || op.num("n") != 2 {
+			t.Fatalf("op is %v", op)
+		}
+		eventually(t, "one session is listed", func() bool {
+			all, err := two.Participants(t.Context(), "r", "", 10)
+			return err == nil && len(all) == 1
+		})
 	})
 }
 
 // A kick acts on whatever instance the session is; an unknown one is not found.
 func TestCluster_Kick(t *testing.T) {
-	one, two := cluster(t, flow.Config{})
-	a, b := dial(t, one, "ann"), dial(t, two, "bob")
-	a.join("r")
-	jb := b.join("r")
-	if err := one.Kick(t.Context(), "r", jb.str("session")); err != nil {
-		t.Fatal(err)
-	}
-	if left := b.expect("left"); left.str("reason") != "kicked" {
-		t.Fatalf("left is %v", left)
-	}
-	if code := b.closed(); code != 4102 {
-		t.Fatalf("close code is %d", code)
-	}
-	if err := one.Kick(t.Context(), "r", "nobody"); flow.ErrorCode(err) != flow.CodeNotFound {
-		t.Fatalf("got %v", err)
-	}
-	if err := two.KickUser(t.Context(), "ann"); err != nil {
-		t.Fatal(err)
-	}
-	if code := a.closed(); code != 4102 {
-		t.Fatalf("close code is %d", code)
-	}
-	eventually(t, "the store is empty", func() bool {
-		rooms, err := one.Rooms(t.Context(), "", 10)
-		return err == nil && len(rooms) <= 1 // open here until it is idle, without a session
+	onCluster(t, flow.Config{}, func(t *testing.T, one, two *flow.Hub) {
+		a, b := dial(t, one, "ann"), dial(t, two, "bob")
+		a.join("r")
+		jb := b.join("r")
+		if err := one.Kick(t.Context(), "r", jb.str("session")); err != nil {
+			t.Fatal(err)
+		}
+		if left := b.expect("left"); left.str("reason") != "kicked" {
+			t.Fatalf("left is %v", left)
+		}
+		if code := b.closed(); code != 4102 {
+			t.Fatalf("close code is %d", code)
+		}
+		if err := one.Kick(t.Context(), "r", "nobody"); flow.ErrorCode(err) != flow.CodeNotFound {
+			t.Fatalf("got %v", err)
+		}
+		if err := two.KickUser(t.Context(), "ann"); err != nil {
+			t.Fatal(err)
+		}
+		if code := a.closed(); code != 4102 {
+			t.Fatalf("close code is %d", code)
+		}
+		eventually(t, "the store is empty", func() bool {
+			rooms, err := one.Rooms(t.Context(), "", 10)
+			return err == nil && len(rooms) <= 1 // open here until it is idle, without a session
+		})
 	})
 }
 
 // A deleted room tells its members on all instances, and cannot be joined for a while.
 func TestCluster_Delete(t *testing.T) {
-	one, two := cluster(t, flow.Config{})
-	a, b := dial(t, one, "ann"), dial(t, two, "bob")
-	a.join("r")
-	b.join("r")
-	a.op("r", 1, 1)
-	b.expect("op")
-	if err := two.DeleteRoom(t.Context(), "r"); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []*client{a, b} {
-		if left := c.expect("left"); left.str("reason") != "deleted" {
-			t.Fatalf("left is %v", left)
+	onCluster(t, flow.Config{}, func(t *testing.T, one, two *flow.Hub) {
+		a, b := dial(t, one, "ann"), dial(t, two, "bob")
+		a.join("r")
+		b.join("r")
+		a.op("r", 1, 1)
+		b.expect("op")
+		if err := two.DeleteRoom(t.Context(), "r"); err != nil {
+			t.Fatal(err)
 		}
-		if got := c.request(msg{"type": "join", "room": "r"}); got.str("code") != "room_deleted" {
-			t.Fatalf("join answered %v", got)
+		for _, c := range []*client{a, b} {
+			if left := c.expect("left"); left.str("reason") != "deleted" {
+				t.Fatalf("left is %v", left)
+			}
+			if got := c.request(msg{"type": "join", "room": "r"}); got.str("code") != "room_deleted" {
+				t.Fatalf("join answered %v", got)
+			}
 		}
-	}
+	})
 }
 
 // The participants of an instance that died vanish within the TTL and two seconds. I5

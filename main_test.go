@@ -1,9 +1,13 @@
 package flow_test
 
 import (
+	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/fiberflow/flow/internal/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// shared is the Redis of this package's tests.
+var shared redistest.Shared
+
+func TestMain(m *testing.M) { os.Exit(shared.Main(m)) }

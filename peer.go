@@ -122,6 +122,7 @@ func (h *Hub) unpack(payload []byte) (instance string, messages []peerMessage, o
 // heard takes a message on the room's topic.
 func (r *room) heard(d Delivery) {
 	if d.Gap {
+		r.tuning.Do(func() { close(r.tuned) })
 		r.announce(peerSync)
 		return
 	}

@@ -10,16 +10,21 @@ import (
 // roomIdle is how long a room that nobody is in stays open, so that its ring serves those who return.
 const roomIdle = 30 * time.Second
 
+// tunePatience bounds the wait for the bus when a room is opened.
+const tunePatience = 250 * time.Millisecond
+
 // room is one room on this instance: who is here, who is elsewhere, and the recent operations.
 type room struct {
 	hub   *Hub
 	id    string
-	ready chan struct{} // closed once the room listens to bus and log
+	ready chan struct{} // closed once the room is open
+	tuned chan struct{} // closed once the subscription to the bus stands
 	peers *outbox       // presence and events to other instances
 
 	stopBus func()
 	stopLog func()
 	once    sync.Once // of shut
+	tuning  sync.Once // of closing tuned
 
 	users int       // the hub's lock: calls that are inside, which keep the room open
 	idle  time.Time // the hub's lock: when it was last in use
@@ -44,7 +49,7 @@ type room struct {
 // newRoom returns a room that is not listening yet.
 func newRoom(h *Hub, id string) *room {
 	return &room{
-		hub: h, id: id, ready: make(chan struct{}), peers: newOutbox(h, roomTopic(id)), idle: time.Now(),
+		hub: h, id: id, ready: make(chan struct{}), tuned: make(chan struct{}), peers: newOutbox(h, roomTopic(id)), idle: time.Now(),
 		seq: newSequencer(Position{}), ring: ring{total: &h.ringBytes},
 		members: map[string]*member{}, remote: map[string]*remote{}, changes: map[string]*change{},
 	}
@@ -101,6 +106,21 @@ func (r *room) open() {
 	}
 	r.stopBus = r.hub.cfg.Bus.Subscribe(roomTopic(r.id), r.heard)
 	r.stopLog = r.hub.cfg.Log.Follow(r.id, r.fed)
+	r.tune()
+}
+
+// tune waits until the room hears the other instances, so that who has joined misses nothing. A bus
+// that is away is not waited for.
+func (r *room) tune() {
+	if r.hub.cfg.Bus.Health().State != Live {
+		return
+	}
+	limit := time.NewTimer(tunePatience)
+	defer limit.Stop()
+	select {
+	case <-r.tuned:
+	case <-limit.C:
+	}
 }
 
 // shut stops listening. The room is out of the hub's table.
