@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gofiber/contrib/websocket"
 	"github.com/gofiber/fiber/v2"
@@ -19,7 +18,10 @@ import (
 // BenchmarkSocket_Write sends a message of 200 bytes to each of 100 sockets, alone and with others in one
 // write. One iteration is one frame to one socket.
 func BenchmarkSocket_Write(b *testing.B) {
-	sockets := benchSockets(b, 100)
+	sockets, clients := benchSockets(b, 100)
+	for _, c := range clients {
+		go func() { _, _ = io.Copy(io.Discard, c) }() // ends with the connection
+	}
 	frame := &flow.Frame{Type: "op", JSON: []byte(strings.Repeat("x", 200))}
 	for _, batch := range []int{1, 4, 16, 64} {
 		frames := make([]*flow.Frame, batch)
@@ -63,18 +65,15 @@ func BenchmarkSocket_Idle(b *testing.B) {
 	}
 }
 
-// benchSockets returns open sockets whose clients read and drop everything, until the benchmark ends.
-func benchSockets(b *testing.B, n int) []*socket {
+// benchSockets returns sockets that are open until the benchmark ends, and their clients.
+func benchSockets(b *testing.B, n int) ([]*socket, []net.Conn) {
 	b.Helper()
 	opened := make(chan *socket)
-	e := &endpoints{buffers: newBuffers()}
+	shared := newBuffers()
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	upgrade := websocket.New(func(ws *websocket.Conn) {
-		s := &socket{
-			ws: ws.Conn, buffers: e.buffers, chunk: largeBuffer, closed: make(chan struct{}),
-			limits: limits{message: 1024, heartbeat: time.Hour, timeout: time.Hour},
-		}
-		s.conn = ws.NetConn()
+		s := testSocket(ws)
+		s.buffers = shared
 		opened <- s
 		s.serve(deaf{})
 	}, websocket.Config{ReadBufferSize: readBuffer, WriteBufferPool: &sync.Pool{}})
@@ -83,7 +82,7 @@ func benchSockets(b *testing.B, n int) []*socket {
 		return upgrade(c)
 	})
 	address := serveApp(b, app)
-	sockets := make([]*socket, n)
+	sockets, clients := make([]*socket, n), make([]net.Conn, n)
 	for i := range sockets {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
@@ -96,8 +95,7 @@ func benchSockets(b *testing.B, n int) []*socket {
 		if _, err := io.WriteString(conn, request); err != nil {
 			b.Fatal(err)
 		}
-		sockets[i] = <-opened
-		go func() { _, _ = io.Copy(io.Discard, conn) }() // ends with the connection
+		sockets[i], clients[i] = <-opened, conn
 	}
-	return sockets
+	return sockets, clients
 }

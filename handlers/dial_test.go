@@ -184,6 +184,18 @@ func masked(first byte, payload []byte) []byte {
 	return append(append(frame, 0, 0, 0, 0), payload...)
 }
 
+// shrink makes the kernel hold less for the client, so that a client that does not read is seen sooner.
+func (r *rawSocket) shrink(t testing.TB, bytes int) {
+	t.Helper()
+	tcp, ok := r.Conn.(*net.TCPConn)
+	if !ok {
+		t.Fatalf("the connection is a %T", r.Conn)
+	}
+	if err := tcp.SetReadBuffer(bytes); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (r *rawSocket) write(t testing.TB, b []byte) {
 	t.Helper()
 	if _, err := r.Write(b); err != nil {

@@ -133,7 +133,7 @@ func (r *request) authenticate(a access) error {
 	if user == nil {
 		return flow.Errorf(flow.CodeUnauthenticated, "credentials are required")
 	}
-	if err := r.hub.AllowRequest(*user); err != nil {
+	if err := r.hub.AllowRequest(r.payer(*user)); err != nil {
 		return err
 	}
 	r.user = *user
@@ -144,6 +144,15 @@ func (r *request) authenticate(a access) error {
 		return flow.Errorf(flow.CodeForbidden, "only an admin may look at others")
 	}
 	return nil
+}
+
+// payer returns whose allowance a request is taken from: an anonymous user is a new one with every
+// request, so the address stands for them.
+func (r *request) payer(user flow.User) flow.User {
+	if user.Anonymous {
+		user.ID = "anonymous at " + r.c.IP()
+	}
+	return user
 }
 
 // identity returns what authentication may look at. What it hands out is copied: Fiber uses the memory

@@ -148,6 +148,14 @@ func TestRegister_rate(t *testing.T) {
 		t.Errorf("headers %v, body %s", last.header, last.body)
 	}
 	s.call(t, http.MethodGet, "/rooms/r/participants", "as-calm", "").wantStatus(t, http.StatusOK)
+
+	open := start(t, options{hub: anonymous})
+	for range 1000 {
+		if last = open.call(t, http.MethodGet, "/rooms/r/participants", "", ""); last.status != http.StatusOK {
+			break
+		}
+	}
+	last.wantCode(t, flow.CodeRateLimited) // though every anonymous request is a user of its own
 }
 
 // Without a hub every endpoint fails in the contract's way, and the log says what to mount.

@@ -1,9 +1,11 @@
 package handlers_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fasthttp/websocket"
 
@@ -203,6 +205,18 @@ func TestSocket_Close_byTheHub(t *testing.T) {
 		second.await(t, "joined")
 		first.wantClose(t, flow.ByeReplaced, flow.ByeReplaced.CloseCode())
 	})
+}
+
+// Who does not say who they are in time, and whose token ends, is told why (codes 4100 and 4101).
+func TestSocket_Close_byTheClock(t *testing.T) {
+	s := start(t, options{hub: func(c *flow.Config) {
+		c.AuthTimeout = 50 * time.Millisecond
+		c.VerifyToken = func(context.Context, string) (flow.User, error) {
+			return flow.User{ID: "ann", Expires: time.Now().Add(100 * time.Millisecond)}, nil
+		}
+	}})
+	s.dial(t, "").wantClose(t, flow.ByeUnauthenticated, flow.ByeUnauthenticated.CloseCode())
+	s.dial(t, "as-ann").wantClose(t, flow.ByeTokenExpired, flow.ByeTokenExpired.CloseCode())
 }
 
 // A client that says good-bye gets its own code back, and the connection ends.

@@ -2,7 +2,6 @@ package handlers_test
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -20,9 +19,7 @@ func TestSocket_Write_slowReader(t *testing.T) {
 		c.Limits.OpsPerSecond = 10_000
 	}})
 	slow := s.dialRaw(t)
-	if tcp, ok := slow.Conn.(*net.TCPConn); ok {
-		_ = tcp.SetReadBuffer(128 << 10) // so that the kernel does not hide that it reads nothing
-	}
+	slow.shrink(t, 128<<10)
 	slow.write(t, masked(0x81, []byte(`{"type":"join","id":"1","room":"busy"}`)))
 	slow.awaitFrame(t, 0x81)
 	writer, reader := s.join(t, "", "busy"), s.join(t, "", "busy")

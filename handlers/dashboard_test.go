@@ -1,0 +1,64 @@
+package handlers_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/fiberflow/flow"
+	"github.com/fiberflow/flow/internal/browsertest"
+)
+
+// An operator types the token in and sees what the instance does, live; names are shown as text. The
+// policy is not violated: the window would complain.
+func TestDashboard_browser(t *testing.T) {
+	const name = `<img src=x onerror="document.title='owned'">`
+	s := start(t, options{hub: func(c *flow.Config) { c.Instance = name }})
+	window := browsertest.Start(t).Person(t)
+	window.Go(s.base + "/dashboard")
+	window.Until("it asks for a token", `document.getElementById("notice").textContent.includes("required")`)
+	window.Do(`document.getElementById("token").focus()`)
+	window.Type(adminToken)
+	window.Do(`document.querySelector("#access button").click()`)
+	window.Until("the instance is shown", `document.getElementById("instance").textContent.startsWith("<img")`)
+	window.Until("three subsystems live", `document.querySelectorAll('td[data-state="live"]').length === 3`)
+	s.join(t, "as-ann", "r")
+	window.Until("the socket is counted", `document.querySelector("#counts dd").textContent === "1"`)
+	if title := browsertest.Read[string](window, `document.title`); title != "flow: this instance" {
+		t.Errorf("title %q", title)
+	}
+	window.Screenshot(browsertest.Artifact(t, "dashboard.png"))
+}
+
+// The operators' page cannot be framed, runs no code but its own file, and puts no text into markup.
+func TestDashboard_page(t *testing.T) {
+	s := start(t, options{})
+	page := s.call(t, http.MethodGet, "/dashboard", "", "").wantStatus(t, http.StatusOK)
+	policy := page.header.Get("Content-Security-Policy")
+	for _, part := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} {
+		if !strings.Contains(policy, part) {
+			t.Errorf("policy %q lacks %s", policy, part)
+		}
+	}
+	if strings.Contains(policy, "unsafe") || page.header.Get("X-Frame-Options") != "DENY" {
+		t.Errorf("headers %v", page.header)
+	}
+	inline := regexp.MustCompile(`(?i)<script[^>]*>[^<]|<style|\son\w+=|\sstyle=|javascript:|https?://`)
+	if found := inline.Find(page.body); found != nil {
+		t.Errorf("the page has %q", found)
+	}
+	for _, match := range regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllSubmatch(page.body, -1) {
+		s.call(t, http.MethodGet, "/"+string(match[1]), "", "").wantStatus(t, http.StatusOK)
+	}
+	script := s.call(t, http.MethodGet, "/dashboard.js", "", "").body
+	for _, risky := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("} {
+		if strings.Contains(string(script), risky) {
+			t.Errorf("the script uses %s", risky)
+		}
+	}
+	slash := s.call(t, http.MethodGet, "/dashboard/", "", "").wantStatus(t, http.StatusOK)
+	if string(slash.body) != string(page.body) {
+		t.Error("with a slash behind, the page is another")
+	}
+}
