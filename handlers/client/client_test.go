@@ -13,7 +13,14 @@ import (
 	"github.com/fiberflow/flow/internal/browsertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// fasthttp leaves a goroutine for its Date header behind, and for ten seconds one a server.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp/stackless.funcWorker"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+	)
+}
 
 // result is what became of one test of testdata/*_test.js.
 type result struct {
@@ -22,14 +29,14 @@ type result struct {
 }
 
 // The rules of the client hold in a real browser, against a server that says what each rule is about
-// and one that has bad luck at random. What each case guarantees stands over it in testdata. I1, I2, I3, I4
+// and one that has bad luck at random. What each case guarantees stands over it in testdata. I1, I2, I3, I4.
 func TestClient(t *testing.T) {
 	modules, err := filepath.Glob("testdata/*_test.js")
 	if err != nil || len(modules) == 0 {
 		t.Fatalf("no tests in testdata: %v", err)
 	}
 	window := browsertest.Start(t).Person(t)
-	window.Go(serve(t, modules))
+	window.Go(serveTests(t, modules))
 	window.Until("all tests have run", `window.results`)
 	for _, r := range browsertest.Read[[]result](window, `window.results`) {
 		t.Run(r.Name, func(t *testing.T) {
@@ -40,8 +47,8 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// serve offers this folder, and a page that runs the modules.
-func serve(t *testing.T, modules []string) string {
+// serveTests offers this folder, and a page that runs the modules.
+func serveTests(t *testing.T, modules []string) string {
 	t.Helper()
 	var page strings.Builder
 	page.WriteString("<!doctype html>\n<script type=module>\nimport { runAll } from './testdata/harness.js';\n")
