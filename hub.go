@@ -79,7 +79,9 @@ func New(cfg Config) (*Hub, error) {
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.stats.started = time.Now()
 	h.control = newOutbox(h, controlTopic)
-	h.stopBus = cfg.Bus.Subscribe(controlTopic, h.heard)
+	tuned := make(chan struct{})
+	h.stopBus = cfg.Bus.Subscribe(controlTopic, h.hear(tuned))
+	h.tune(tuned)
 	h.work.Go(h.tick)         // until ctx ends
 	h.work.Go(h.keepSessions) // until ctx ends
 	return h, nil

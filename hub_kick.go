@@ -48,7 +48,8 @@ func (h *Hub) membersOf(user string) []*member {
 	return mine
 }
 
-// Kick ends a session, on whatever instance it is. [CodeNotFound] when nobody has it.
+// Kick ends a session, on whatever instance it is. [CodeNotFound] when nobody has it, and
+// [CodeUnavailable] when the instance that has it does not answer.
 func (h *Hub) Kick(ctx context.Context, room, session string) error {
 	if !ValidRoom(room) {
 		return errInvalidRoom()
@@ -59,10 +60,12 @@ func (h *Hub) Kick(ctx context.Context, room, session string) error {
 	s, err := h.cfg.Sessions.Get(ctx, session)
 	stored := err == nil && s.Room == room
 	there := h.ask(ctx, peerMessage{Kind: peerKick, Room: room, Session: session})
-	if stored { // also one without a socket, which waits to be resumed
+	switch {
+	case stored && s.Instance != "" && s.Instance != h.cfg.Instance && !there:
+		return Unavailable(errors.New("instance " + s.Instance + ", which has the session, does not answer"))
+	case stored: // also one without a socket, which waits to be resumed
 		return h.cfg.Sessions.Delete(ctx, session)
-	}
-	if there {
+	case there:
 		return nil
 	}
 	return Errorf(CodeNotFound, "there is no such session")

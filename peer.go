@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"sync"
+	"time"
 )
 
 // controlTopic is the bus topic that every instance listens to.
@@ -152,10 +153,37 @@ func (r *room) announce(kind string) {
 	r.peers.send(peerMessage{Kind: kind, Frame: r.ownLocked()})
 }
 
+// tunePatience bounds the wait for a subscription to stand.
+const tunePatience = 250 * time.Millisecond
+
+// tune waits until a subscription stands. A bus that is away is not waited for.
+func (h *Hub) tune(tuned <-chan struct{}) {
+	if h.cfg.Bus.Health().State != Live {
+		return
+	}
+	limit := time.NewTimer(tunePatience)
+	defer limit.Stop()
+	select {
+	case <-tuned:
+	case <-limit.C:
+	}
+}
+
+// hear returns what takes deliveries of the control topic. It closes tuned at the first.
+func (h *Hub) hear(tuned chan struct{}) func(Delivery) {
+	var once sync.Once
+	return func(d Delivery) {
+		once.Do(func() { close(tuned) })
+		if !d.Gap {
+			h.heard(d.Payload)
+		}
+	}
+}
+
 // heard takes a message on the control topic.
-func (h *Hub) heard(d Delivery) {
-	instance, messages, ok := h.unpack(d.Payload)
-	if d.Gap || !ok {
+func (h *Hub) heard(payload []byte) {
+	instance, messages, ok := h.unpack(payload)
+	if !ok {
 		return
 	}
 	for _, m := range messages {
@@ -189,9 +217,15 @@ func (h *Hub) heardTake(m peerMessage) {
 	if r == nil {
 		return
 	}
-	if mem := r.find(m.Session); mem != nil {
-		mem.end(LeaveReplaced)
+	mem := r.find(m.Session)
+	if mem == nil {
+		return
 	}
+	s, err := h.cfg.Sessions.Get(h.ctx, m.Session)
+	if err == nil && s.Instance == h.cfg.Instance {
+		return // the message is old: the session has come back here since
+	}
+	mem.end(LeaveReplaced)
 }
 
 // find returns a session of this instance.

@@ -10,9 +10,6 @@ import (
 // roomIdle is how long a room that nobody is in stays open, so that its ring serves those who return.
 const roomIdle = 30 * time.Second
 
-// tunePatience bounds the wait for the bus when a room is opened.
-const tunePatience = 250 * time.Millisecond
-
 // room is one room on this instance: who is here, who is elsewhere, and the recent operations.
 type room struct {
 	hub   *Hub
@@ -106,21 +103,7 @@ func (r *room) open() {
 	}
 	r.stopBus = r.hub.cfg.Bus.Subscribe(roomTopic(r.id), r.heard)
 	r.stopLog = r.hub.cfg.Log.Follow(r.id, r.fed)
-	r.tune()
-}
-
-// tune waits until the room hears the other instances, so that who has joined misses nothing. A bus
-// that is away is not waited for.
-func (r *room) tune() {
-	if r.hub.cfg.Bus.Health().State != Live {
-		return
-	}
-	limit := time.NewTimer(tunePatience)
-	defer limit.Stop()
-	select {
-	case <-r.tuned:
-	case <-limit.C:
-	}
+	r.hub.tune(r.tuned) // who has joined misses nothing that others say
 }
 
 // shut stops listening. The room is out of the hub's table.

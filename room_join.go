@@ -42,7 +42,13 @@ func (c *Conn) tryJoin(ctx context.Context, m *message) error {
 	if err != nil {
 		return err
 	}
-	return r.admit(ctx, c, m.id, session, access, at)
+	if err := r.admit(ctx, c, m.id, session, access, at); err != nil {
+		return err
+	}
+	if m.resume != "" { // whoever had it lets it go
+		c.hub.control.send(peerMessage{Kind: peerTake, Room: r.id, Session: session.ID})
+	}
+	return nil
 }
 
 // mayJoin checks what does not need the room.
@@ -178,7 +184,6 @@ func (h *Hub) admitted(m *member, p Participant, isNew, saved bool) {
 	if !isNew {
 		return
 	}
-	h.control.send(peerMessage{Kind: peerTake, Room: m.room.id, Session: m.session})
 	if !saved {
 		h.keep(m)
 	}
