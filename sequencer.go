@@ -143,6 +143,7 @@ func (s *sequencer) appended(answers []Appended) (fx effects) {
 		switch answer.Status {
 		case Confirmed:
 			op.Seq, op.Hash = answer.Seq, answer.Hash
+			s.learn(op.Session, op.N) // also when it is not delivered: the room has started anew behind it
 			s.take(op, &fx)
 		case Duplicate:
 			s.learn(op.Session, answer.Last)
