@@ -1,0 +1,460 @@
+package flow // internal: the sequencer is not exported
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// send is the nth operation of a session on its way to the log.
+func send(session string, n uint64) submission {
+	return submission{op: Operation{Session: session, N: n, User: session, Data: fmt.Appendf(nil, `"%s%d"`, session, n)}}
+}
+
+// placed gives operations the places after a position, as a log does.
+func placed(at Position, ops ...Operation) []Operation {
+	for i := range ops {
+		at = at.Next(ops[i].Session, ops[i].N, DigestOf(ops[i].Data))
+		ops[i].Seq, ops[i].Hash = at.Seq, at.Hash
+	}
+	return ops
+}
+
+// stream is a log of operations of one session, from its first on.
+func stream(session string, count uint64) []Operation {
+	ops := make([]Operation, count)
+	for i := range ops {
+		ops[i] = send(session, uint64(i)+1).op
+	}
+	return placed(Position{}, ops...)
+}
+
+// told writes effects down: "+s1" for a delivered operation, "s2!gap:1" for a nack with its last, then
+// what the shell has to do.
+func told(fx effects) string {
+	var words []string
+	for _, op := range fx.confirmed {
+		words = append(words, fmt.Sprintf("+%s%d", op.Session, op.N))
+	}
+	for _, n := range fx.nacks {
+		words = append(words, fmt.Sprintf("%s%d!%s:%d", n.session, n.n, n.code, n.last))
+	}
+	if fx.commit {
+		words = append(words, "commit")
+	}
+	if fx.read {
+		words = append(words, "read")
+	}
+	return strings.Join(words, " ")
+}
+
+// want fails unless effects are told like this.
+func want(t *testing.T, fx effects, words string) {
+	t.Helper()
+	if got := told(fx); got != words {
+		t.Fatalf("effects are %q, want %q", got, words)
+	}
+}
+
+// wantBatch fails unless the next batch is these operations.
+func wantBatch(t *testing.T, s *sequencer, words string) []Operation {
+	t.Helper()
+	batch := s.nextBatch()
+	var got []string
+	for _, op := range batch {
+		got = append(got, fmt.Sprint(op.Session, op.N))
+		if string(op.Data) != fmt.Sprintf(`"%s%d"`, op.Session, op.N) {
+			t.Fatalf("%s%d has data %s", op.Session, op.N, op.Data)
+		}
+	}
+	if strings.Join(got, " ") != words {
+		t.Fatalf("batch is %q, want %q", got, words)
+	}
+	return batch
+}
+
+// allConfirmed answers a batch with the places after a position.
+func allConfirmed(at Position, batch []Operation) []Appended {
+	answers := make([]Appended, len(batch))
+	for i, op := range placed(at, append([]Operation(nil), batch...)...) {
+		answers[i] = Appended{Status: Confirmed, Seq: op.Seq, Hash: op.Hash, Last: op.N}
+	}
+	return answers
+}
+
+// withAuthors returns a sequencer of an empty room that knows some authors.
+func withAuthors(sessions ...string) *sequencer {
+	s := newSequencer(Position{})
+	for _, session := range sessions {
+		s.admit(session, 0, true)
+	}
+	return s
+}
+
+const plenty = 1000 // pending operations
+
+func TestSequencer_Submit(t *testing.T) {
+	// Operations are taken in the order of n, and a batch is called for while none is under way. I3
+	t.Run("in order", func(t *testing.T) {
+		s := withAuthors("a")
+		want(t, s.submit(send("a", 1), plenty), "commit")
+		want(t, s.submit(send("a", 2), plenty), "commit")
+		wantBatch(t, s, "a1 a2")
+		want(t, s.submit(send("a", 3), plenty), "")
+	})
+
+	// Who has not joined, or has left, cannot submit.
+	t.Run("not joined", func(t *testing.T) {
+		s := withAuthors("a")
+		want(t, s.submit(send("b", 1), plenty), "b1!not_joined:0")
+		s.forget("a")
+		want(t, s.submit(send("a", 1), plenty), "a1!not_joined:0")
+	})
+
+	// What is in the log is a duplicate, what is missing before is a gap; both tell where to go on. I1, I3
+	t.Run("duplicate and gap", func(t *testing.T) {
+		s := newSequencer(Position{})
+		s.admit("a", 4, true)
+		want(t, s.submit(send("a", 4), plenty), "a4!duplicate:4")
+		want(t, s.submit(send("a", 1), plenty), "a1!duplicate:4")
+		want(t, s.submit(send("a", 6), plenty), "a6!gap:4")
+		want(t, s.submit(send("a", 5), plenty), "commit")
+		want(t, s.submit(send("a", 7), plenty), "a7!gap:5")
+		want(t, s.submit(send("a", 6), plenty), "commit")
+		wantBatch(t, s, "a5 a6")
+	})
+
+	// A resend of what is queued or in flight is answered with the first one, and appended once. I1
+	t.Run("on its way", func(t *testing.T) {
+		s := withAuthors("a")
+		s.submit(send("a", 1), plenty)
+		want(t, s.submit(send("a", 1), plenty), "")
+		batch := wantBatch(t, s, "a1")
+		want(t, s.submit(send("a", 1), plenty), "")
+		want(t, s.appended(allConfirmed(Position{}, batch)), "+a1")
+		want(t, s.submit(send("a", 1), plenty), "a1!duplicate:1")
+		wantBatch(t, s, "")
+	})
+
+	// More than so many unconfirmed ones are refused, until some are confirmed. I9
+	t.Run("queue full", func(t *testing.T) {
+		s := withAuthors("a", "b")
+		s.submit(send("a", 1), 2)
+		batch := wantBatch(t, s, "a1")
+		s.submit(send("a", 2), 2)
+		fx := s.submit(send("a", 3), 2)
+		if want(t, fx, "a3!queue_full:2"); fx.nacks[0].retry <= 0 {
+			t.Errorf("nobody is told when to try again: %+v", fx.nacks[0])
+		}
+		want(t, s.submit(send("a", 4), 2), "a4!gap:2")
+		want(t, s.submit(send("b", 1), 2), "")
+		want(t, s.appended(allConfirmed(Position{}, batch)), "+a1 commit")
+		want(t, s.submit(send("a", 3), 2), "commit")
+		wantBatch(t, s, "a2 b1 a3")
+	})
+}
+
+// An author whose last n could not be read goes on where it is; the log decides. I3, I8
+func TestSequencer_SubmitUnknown(t *testing.T) {
+	t.Run("goes on", func(t *testing.T) {
+		s := newSequencer(Position{})
+		s.admit("a", 0, false)
+		want(t, s.submit(send("a", 5), plenty), "commit")
+		want(t, s.submit(send("a", 7), plenty), "a7!gap:5")
+		want(t, s.submit(send("a", 6), plenty), "commit")
+		batch := wantBatch(t, s, "a5 a6")
+		want(t, s.appended(allConfirmed(Position{4, 1}, batch)), "read")
+		want(t, s.submit(send("a", 7), plenty), "commit")
+	})
+
+	t.Run("the log knows better", func(t *testing.T) {
+		s := newSequencer(Position{})
+		s.admit("a", 0, false)
+		s.submit(send("a", 5), plenty)
+		wantBatch(t, s, "a5")
+		s.submit(send("a", 6), plenty)
+		want(t, s.appended([]Appended{{Status: Gap, Last: 2}}), "a6!gap:2 a5!gap:2")
+		want(t, s.submit(send("a", 5), plenty), "a5!gap:2")
+		want(t, s.submit(send("a", 2), plenty), "a2!duplicate:2")
+		want(t, s.submit(send("a", 3), plenty), "commit")
+	})
+
+	t.Run("learnt from the feed", func(t *testing.T) {
+		s := newSequencer(Position{})
+		s.admit("a", 0, false)
+		want(t, s.feed(stream("a", 2)), "+a1 +a2")
+		want(t, s.submit(send("a", 2), plenty), "a2!duplicate:2")
+		want(t, s.submit(send("a", 4), plenty), "a4!gap:2")
+	})
+}
+
+func TestSequencer_Admit(t *testing.T) {
+	// Joining again says what is in the log by now, and never takes back what is known or queued. I3
+	t.Run("again", func(t *testing.T) {
+		s := withAuthors("a")
+		s.submit(send("a", 1), plenty)
+		s.admit("a", 0, true)
+		want(t, s.submit(send("a", 1), plenty), "")
+		want(t, s.submit(send("a", 2), plenty), "commit")
+		s.admit("a", 5, true)
+		want(t, s.submit(send("a", 5), plenty), "a5!duplicate:5")
+		want(t, s.submit(send("a", 6), plenty), "commit")
+		s.admit("a", 3, true)
+		s.admit("a", 0, false)
+		want(t, s.submit(send("a", 3), plenty), "a3!duplicate:5")
+	})
+
+	// A session that left and came back resends what is still queued; the log takes it once. I1
+	t.Run("back", func(t *testing.T) {
+		s := withAuthors("a")
+		s.submit(send("a", 1), plenty)
+		s.forget("a")
+		s.admit("a", 0, true)
+		want(t, s.submit(send("a", 1), plenty), "commit")
+		batch := wantBatch(t, s, "a1 a1")
+		answers := allConfirmed(Position{}, batch[:1])
+		fx := s.appended(append(answers, Appended{Status: Duplicate, Last: 1}))
+		want(t, fx, "+a1 a1!duplicate:1")
+	})
+}
+
+func TestSequencer_NextBatch(t *testing.T) {
+	// One batch is in flight at a time; what arrives meanwhile goes together in the next, in the order
+	// of its arrival. I3, I13
+	t.Run("group commit", func(t *testing.T) {
+		s := withAuthors("a", "b")
+		wantBatch(t, s, "")
+		s.submit(send("a", 1), plenty)
+		first := wantBatch(t, s, "a1")
+		for _, sub := range []submission{send("b", 1), send("a", 2), send("b", 2), send("a", 3)} {
+			s.submit(sub, plenty)
+		}
+		wantBatch(t, s, "")
+		want(t, s.appended(allConfirmed(Position{}, first)), "+a1 commit")
+		second := wantBatch(t, s, "b1 a2 b2 a3")
+		s.submit(send("a", 4), plenty)
+		want(t, s.appended(allConfirmed(s.head, second)), "+b1 +a2 +b2 +a3 commit")
+		wantBatch(t, s, "a4")
+		if !s.busy() {
+			t.Error("a batch is in flight, and it is not busy")
+		}
+	})
+
+	// A batch holds 32 operations at most, and what is handed out does not change behind the caller.
+	t.Run("operations", func(t *testing.T) {
+		s := withAuthors("a")
+		for n := range uint64(70) {
+			s.submit(send("a", n+1), plenty)
+		}
+		for _, size := range []int{batchOps, batchOps, 70 - 2*batchOps} {
+			batch := s.nextBatch()
+			before := fmt.Sprint(batch)
+			s.submit(send("a", uint64(s.authors["a"].tail+1)), plenty)
+			if len(batch) < size || len(batch) > batchOps || fmt.Sprint(batch) != before {
+				t.Fatalf("batch has %d operations, want %d", len(batch), size)
+			}
+			s.appended(allConfirmed(s.head, batch))
+		}
+	})
+
+	// A batch holds 64 KiB of data at most; one that is larger goes alone. None is lost or overtaken. I3
+	t.Run("bytes", func(t *testing.T) {
+		s := withAuthors("a")
+		sizes := []int{batchBytes / 2, batchBytes / 2, 1, batchBytes + 1, 1, batchBytes - 1, 1, batchBytes, batchBytes}
+		for i, size := range sizes {
+			s.submit(submission{op: Operation{Session: "a", N: uint64(i + 1), Data: make([]byte, size)}}, plenty)
+		}
+		for _, count := range []int{2, 1, 1, 2, 1, 1, 1} {
+			batch := s.nextBatch()
+			if len(batch) != count || batch[0].N != s.authors["a"].last+1 {
+				t.Fatalf("batch of %d from %d, want %d", len(batch), batch[0].N, count)
+			}
+			s.appended(allConfirmed(s.head, batch))
+		}
+		if s.busy() {
+			t.Error("something is left")
+		}
+	})
+}
+
+func TestSequencer_Appended(t *testing.T) {
+	// Each answer of a batch reaches its author; those behind a gap go back with it, others stay. I1, I8
+	t.Run("mixed", func(t *testing.T) {
+		s := withAuthors("a", "b", "c")
+		for _, sub := range []submission{send("a", 1), send("b", 1), send("c", 1), send("b", 2)} {
+			s.submit(sub, plenty)
+		}
+		wantBatch(t, s, "a1 b1 c1 b2")
+		for _, sub := range []submission{send("b", 3), send("a", 2), send("b", 4)} {
+			s.submit(sub, plenty)
+		}
+		at := placed(Position{}, send("a", 1).op)[0]
+		fx := s.appended([]Appended{
+			{Status: Confirmed, Seq: at.Seq, Hash: at.Hash, Last: 1}, {Status: Gap, Last: 0},
+			{Status: Duplicate, Last: 3}, {Status: Gap, Last: 0},
+		})
+		want(t, fx, "+a1 b3!gap:0 b4!gap:0 b1!gap:0 c1!duplicate:3 b2!gap:0 commit")
+		want(t, s.submit(send("b", 2), plenty), "b2!gap:0")
+		want(t, s.submit(send("b", 1), plenty), "commit")
+		want(t, s.submit(send("c", 4), plenty), "commit")
+		wantBatch(t, s, "a2 b1 c4")
+	})
+
+	// What the feed has brought already is not delivered again by the answer. I2
+	t.Run("after the feed", func(t *testing.T) {
+		s := withAuthors("a")
+		s.submit(send("a", 1), plenty)
+		batch := wantBatch(t, s, "a1")
+		want(t, s.feed(stream("a", 1)), "+a1")
+		want(t, s.appended(allConfirmed(Position{}, batch)), "")
+	})
+
+	// What is confirmed beyond a hole waits until the hole is filled, and nobody sees another order. I2
+	t.Run("before the feed", func(t *testing.T) {
+		s := withAuthors("a", "b")
+		s.submit(send("b", 1), plenty)
+		s.nextBatch()
+		log := placed(Position{}, send("a", 1).op, send("a", 2).op, send("b", 1).op)
+		want(t, s.appended([]Appended{{Confirmed, 3, log[2].Hash, 1}}), "read")
+		want(t, s.feed(log[1:2]), "read")
+		want(t, s.feed(log), "+a1 +a2 +b1")
+	})
+
+	// What was confirmed where the room does not read any more is known to be in the log all the same.
+	t.Run("behind a restart", func(t *testing.T) {
+		s := withAuthors("a")
+		s.submit(send("a", 1), 1)
+		batch := wantBatch(t, s, "a1")
+		s.restart(Position{9, 9})
+		want(t, s.appended(allConfirmed(Position{}, batch)), "")
+		want(t, s.submit(send("a", 1), 1), "a1!duplicate:1")
+		want(t, s.submit(send("a", 2), 1), "commit")
+	})
+}
+
+func TestSequencer_Failed(t *testing.T) {
+	// A failure gives everything back to its authors, in order, with a delay; a resend of what the log
+	// has after all is a duplicate, and is delivered once. I1, I8, I14
+	t.Run("unavailable", func(t *testing.T) {
+		s := withAuthors("a", "b")
+		s.submit(send("a", 1), plenty)
+		s.submit(send("b", 1), plenty)
+		wantBatch(t, s, "a1 b1")
+		s.submit(send("a", 2), plenty)
+		fx := s.failed(Unavailable(errors.New("hunter2")))
+		want(t, fx, "a1!unavailable:0 b1!unavailable:0 a2!unavailable:0")
+		for _, n := range fx.nacks {
+			if n.retry != time.Second || n.message == "" || strings.Contains(n.message, "hunter2") {
+				t.Errorf("nack is %+v", n)
+			}
+		}
+		if s.busy() || s.nextBatch() != nil {
+			t.Fatal("something is left")
+		}
+		want(t, s.submit(send("a", 2), plenty), "a2!gap:0")
+		want(t, s.submit(send("a", 1), plenty), "commit")
+		wantBatch(t, s, "a1")
+		want(t, s.appended([]Appended{{Status: Duplicate, Last: 1}}), "a1!duplicate:1")
+		want(t, s.feed(stream("a", 1)), "+a1")
+		want(t, s.submit(send("a", 2), plenty), "commit")
+	})
+
+	// The code and the delay are what the failure says; authors who left are no trouble.
+	t.Run("codes", func(t *testing.T) {
+		for _, tc := range []struct {
+			err   error
+			code  Code
+			retry time.Duration
+		}{
+			{ErrBehind, CodeUnavailable, time.Second},
+			{errors.New("x"), CodeUnavailable, time.Second},
+			{fmt.Errorf("append: %w", ErrMoved), CodeUnavailable, time.Second},
+			{&Error{Code: CodeUnavailable, RetryAfter: 70 * time.Millisecond}, CodeUnavailable, 70 * time.Millisecond},
+			{Errorf(CodeRoomDeleted, "m"), CodeRoomDeleted, 0},
+		} {
+			s := withAuthors("a")
+			s.submit(send("a", 1), plenty)
+			s.nextBatch()
+			s.forget("a")
+			if fx := s.failed(tc.err); len(fx.nacks) != 1 || fx.nacks[0].code != tc.code || fx.nacks[0].retry != tc.retry {
+				t.Errorf("%v gives %+v", tc.err, fx)
+			}
+		}
+	})
+
+	// Only a log that does not match what is known here is repaired.
+	t.Run("repair", func(t *testing.T) {
+		for err, repair := range map[error]bool{
+			ErrNoLog: true, ErrCorrupt: true, ErrBehind: true, ErrFork: true, ErrMoved: false, errors.New("x"): false,
+			Unavailable(ErrMoved): false,
+		} {
+			if mustRepair(err) != repair || mustRepair(fmt.Errorf("append: %w", err)) != repair {
+				t.Errorf("%v: repair is %v", err, !repair)
+			}
+		}
+		if mustRepair(nil) {
+			t.Error("nothing is repaired")
+		}
+	})
+}
+
+func TestSequencer_Feed(t *testing.T) {
+	// Whatever the feed repeats, mixes up or leaves out, each entry is delivered once and in order. I2
+	t.Run("any order", func(t *testing.T) {
+		s := withAuthors()
+		log := stream("a", 6)
+		want(t, s.feed(log[:2]), "+a1 +a2")
+		want(t, s.feed(log[:2]), "")
+		want(t, s.feed(log[4:5]), "read")
+		want(t, s.feed(log[4:5]), "read")
+		want(t, s.feed(log[3:4]), "read")
+		want(t, s.feed(log[1:3]), "+a3 +a4 +a5")
+		want(t, s.feed(log), "+a6")
+		want(t, s.feed(nil), "")
+		if s.head != log[5].Position() || len(s.held) != 0 {
+			t.Errorf("head is %v, %d are held", s.head, len(s.held))
+		}
+	})
+
+	// What others appended for a session, it has not to send again. I4
+	t.Run("learns", func(t *testing.T) {
+		s := withAuthors("a")
+		s.submit(send("a", 1), plenty)
+		s.feed(stream("a", 3))
+		want(t, s.submit(send("a", 3), plenty), "a3!duplicate:3")
+		want(t, s.submit(send("a", 4), plenty), "commit")
+	})
+
+	// What waits behind a hole is bounded; the log has the rest. I9
+	t.Run("bounded", func(t *testing.T) {
+		s := withAuthors()
+		log := stream("a", heldOps+50)
+		want(t, s.feed(log[1:]), "read")
+		if len(s.held) != heldOps {
+			t.Fatalf("%d are held", len(s.held))
+		}
+		if fx := s.feed(log[:1]); len(fx.confirmed) != heldOps+1 || len(s.held) != 0 {
+			t.Fatalf("%d were delivered, %d are held", len(fx.confirmed), len(s.held))
+		}
+		if fx := s.feed(log); len(fx.confirmed) != 49 || fx.read {
+			t.Fatalf("%d were delivered", len(fx.confirmed))
+		}
+	})
+}
+
+// A room that starts anew at another position forgets what it held, and delivers from there. I2
+func TestSequencer_Restart(t *testing.T) {
+	log := stream("a", 6)
+	s := withAuthors()
+	s.feed(log[2:3])
+	s.restart(log[3].Position())
+	want(t, s.feed(log[:4]), "")
+	want(t, s.feed(log[4:]), "+a5 +a6")
+	s.restart(log[0].Position())
+	want(t, s.feed(log), "+a2 +a3 +a4 +a5 +a6")
+	if len(s.held) > 0 {
+		t.Errorf("%d are held", len(s.held))
+	}
+}
