@@ -13,7 +13,7 @@ import (
 // Config says how the endpoints are served. The zero value is ready to use.
 type Config struct {
 	// Hub is what the endpoints serve. Default: the hub that middleware put into the Fiber context under
-	// [flow.ContextKey].
+	// [flow.ContextKey], one and the same for all requests.
 	Hub *flow.Hub
 	// Next skips an endpoint, in favour of the application's next handler, when it returns true.
 	// Default: nil, none is skipped.

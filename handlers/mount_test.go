@@ -133,7 +133,11 @@ func TestRegister_besideTheHost(t *testing.T) {
 		}},
 		mount: func(app *fiber.App, c handlers.Config) {
 			app.Use(logger.New(logger.Config{Output: &lines, Format: "${status} ${path}\n"}))
-			app.Use(recovery.New(), etag.New(), compress.New())
+			app.Use(recovery.New(), etag.New(), compress.New(), func(c *fiber.Ctx) error {
+				err := c.Next()
+				c.Set("X-Host", "was here")
+				return err
+			})
 			app.Get("/before", func(c *fiber.Ctx) error { return c.SendString("before") })
 			handlers.Register(app.Group("/collab"), c)
 			app.Get("/collab/own", func(c *fiber.Ctx) error { return c.SendString("own") })
@@ -161,7 +165,7 @@ func TestRegister_besideTheHost(t *testing.T) {
 	s.call(t, http.MethodGet, "/client.js", "", "", "If-None-Match", tag).wantStatus(t, http.StatusNotModified)
 	stream := s.stream(t, "/rooms/r/stream", "as-ann", "Accept-Encoding", "gzip")
 	stream.await(t, "joined")
-	if stream.header.Get("Content-Encoding") != "" {
+	if stream.header.Get("Content-Encoding") != "" || stream.header.Get("X-Host") != "was here" {
 		t.Errorf("stream headers %v", stream.header)
 	}
 	if !strings.Contains(lines.String(), "101 /collab/ws") {

@@ -128,7 +128,7 @@ func TestSocket_Read_notAMessage(t *testing.T) {
 
 // A socket that shows no sign of life is ended; one that answers pings, sends pings or sends data is not.
 func TestSocket_Read_timeout(t *testing.T) {
-	const timeout = 400 * time.Millisecond
+	const timeout = 800 * time.Millisecond
 	s := start(t, options{hub: func(c *flow.Config) {
 		c.Anonymous = true
 		c.Heartbeat, c.Timeout = timeout/8, timeout
@@ -144,7 +144,7 @@ func TestSocket_Read_timeout(t *testing.T) {
 	silent := s.dialRaw(t)
 	beat := time.NewTicker(timeout / 4)
 	defer beat.Stop()
-	stop := time.After(3 * timeout)
+	stop := time.After(2 * timeout)
 	for ended := false; !ended; {
 		select {
 		case <-beat.C:

@@ -186,7 +186,7 @@ func TestStream_writeTimeoutAndComments(t *testing.T) {
 	const timeout = 100 * time.Millisecond
 	s := start(t, options{
 		hub:   func(c *flow.Config) { c.Heartbeat = timeout / 4 },
-		fiber: fiber.Config{WriteTimeout: timeout, ReadTimeout: timeout, IdleTimeout: timeout},
+		fiber: fiber.Config{WriteTimeout: timeout},
 	})
 	reader := s.stream(t, "/rooms/r/stream", "as-ann")
 	reader.await(t, "joined")
