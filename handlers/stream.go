@@ -150,10 +150,18 @@ func (t *stream) Write(frames []*flow.Frame) error {
 	if t.quiet.Swap(false) && len(frames) == 0 {
 		p.add([]byte(":\n\n"))
 	}
+	left := false
 	for _, f := range frames {
 		addEvent(&p, f)
+		left = left || f.Type == "left"
 	}
-	return p.flush()
+	if err := p.flush(); err != nil {
+		return err
+	}
+	if left { // its only room: nothing can follow, and who comes back is told why not
+		t.stopReading(0)
+	}
+	return nil
 }
 
 // addEvent adds one event of the stream. A message has no line breaks: white space outside strings is

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -209,9 +210,21 @@ func TestStream_disconnect(t *testing.T) {
 	eventually(t, "the stream is gone", func() bool { return s.hub.Stats().Connections == 0 })
 }
 
-// A stream ends with bye when the server goes away or the room is deleted.
+// A stream ends when its room is deleted, and with bye when the server goes away.
 func TestStream_end(t *testing.T) {
 	s := start(t, options{})
+	deleted := s.stream(t, "/rooms/gone/stream", "as-ann")
+	deleted.await(t, "joined")
+	if err := s.hub.DeleteRoom(t.Context(), "gone"); err != nil {
+		t.Fatal(err)
+	}
+	if left := deleted.await(t, "left"); left.data.str("reason") != "deleted" {
+		t.Errorf("left %v", left.data)
+	}
+	if e, err := deleted.next(); !errors.Is(err, io.EOF) {
+		t.Errorf("after left: %v, %v", e, err)
+	}
+	s.call(t, http.MethodGet, "/rooms/gone/stream", "as-ann", "").wantCode(t, flow.CodeRoomDeleted)
 	reader := s.stream(t, "/rooms/r/stream", "as-ann")
 	reader.await(t, "joined")
 	if err := s.hub.Close(t.Context()); err != nil {
