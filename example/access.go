@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/fiberflow/flow"
@@ -28,13 +27,4 @@ func authorize(_ context.Context, user flow.User, room string) (flow.Access, err
 	name, _ := level.(string)
 	access, _ := flow.ParseAccess(name)
 	return access, nil
-}
-
-// acceptPatch lets only objects into the log. By the rules of JSON merge patches (RFC 7396) anything
-// else would replace the whole board.
-func acceptPatch(_ context.Context, _ string, _ flow.User, op flow.Operation) error {
-	if !bytes.HasPrefix(op.Data, []byte("{")) {
-		return flow.Errorf(flow.CodeRejected, "a change of the board must be a JSON merge patch")
-	}
-	return nil
 }

@@ -31,7 +31,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	hub, err := middleware.Open(middleware.Config{
-		Settings: &settings, Logger: log, Authorize: authorize, OnOperation: acceptPatch,
+		Settings: &settings, Logger: log, Authorize: authorize,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
