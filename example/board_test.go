@@ -184,7 +184,8 @@ func renameAndDelete(ada, bob page) {
 	bob.Lacks("First board")
 	bob.Edges(1)
 	bob.Click(bob.middle("Sign up"))
-	bob.Do(`document.querySelector("#remove").click()`)
+	bob.Until("the button is on", `!document.querySelector("#remove").disabled`)
+	bob.Click(bob.middleOf(`document.querySelector("#remove")`))
 	ada.Lacks("Sign up")
 	ada.Edges(0)
 }

@@ -11,6 +11,7 @@ import { View } from "./view.js";
 const MARGIN = { left: 48, right: 320, top: 96, bottom: 112 };
 
 let scheduled = false; // a frame is asked for
+let outdated = true; // the board has changed since the last one
 let connecting = false; // the notice says how to connect
 
 const roomId = roomFromAddress();
@@ -30,17 +31,20 @@ const pointer = new Pointer(surface, {
 });
 keyboard.listen({ desk, camera, rename, addCard, fit, cancel: () => pointer.cancel() });
 
-room.on("reset", ({ snapshot }) => {
+room.on("reset", ({ snapshot, reason }) => {
   board.reset(snapshot);
-  changed();
+  if (reason === "diverged") notify("The server has another history: this is the board that it has.");
+  edited();
 });
 room.on("op", ({ data }) => {
   board.apply(data);
   if (isObject(data) && isObject(data.nodes)) people.settled(Object.keys(data.nodes));
-  changed();
+  edited();
 });
-for (const type of ["pending", "tentative", "presence", "status"]) room.on(type, changed);
-room.on("synced", () => {
+for (const type of ["pending", "tentative"]) room.on(type, edited);
+for (const type of ["presence", "status"]) room.on(type, changed);
+const stopWaiting = room.on("synced", () => {
+  stopWaiting(); // later the view is where its user has left it
   draw();
   if (view.boxes().some((box) => !visible(box))) fit();
 });
@@ -54,6 +58,12 @@ client.on("status", ({ status, reason }) => { if (status === "closed") showEndin
 setUpPage();
 changed();
 
+/** The board is another one: what is drawn has to be worked out anew. */
+function edited() {
+  outdated = true;
+  changed();
+}
+
 /** Draws before the next frame, however much changes until then. */
 function changed() {
   if (scheduled) return;
@@ -63,7 +73,8 @@ function changed() {
 
 function draw() {
   scheduled = false;
-  desk.show(board.view([...room.tentative, ...room.pending].map((op) => op.data)));
+  if (outdated) desk.show(board.view([...room.tentative, ...room.pending].map((op) => op.data)));
+  outdated = false;
   const { nodes, edges } = desk.view;
   people.update(room.participants, (id) => nodes.get(id)?.text);
   view.draw({
@@ -76,9 +87,9 @@ function draw() {
 }
 
 function rename(id) {
-  const node = desk.view.nodes.get(id) ?? board.view(room.pending.map((op) => op.data)).nodes.get(id);
-  if (!node || !desk.writable || view.editing) return;
   draw(); // a node that was added just now has no element yet
+  const node = desk.view.nodes.get(id);
+  if (!node || !desk.writable || view.editing) return;
   room.setPresence({ edit: id });
   view.edit(id, node.text, (text) => {
     room.setPresence({ edit: null });
@@ -160,7 +171,7 @@ function setUpName() {
   input.value = savedName() ?? "";
   input.addEventListener("input", () => {
     const name = input.value.trim().slice(0, 40);
-    localStorage.setItem("flow name", name);
+    saveName(name);
     room.setPresence({ name: name || null });
     changed();
   });
@@ -181,7 +192,21 @@ async function share() {
   }
 }
 
-function savedName() { return localStorage.getItem("flow name") || null; }
+function savedName() {
+  try {
+    return localStorage.getItem("flow name") || null;
+  } catch {
+    return null; // storage is switched off
+  }
+}
+
+function saveName(name) {
+  try {
+    localStorage.setItem("flow name", name);
+  } catch {
+    // storage is switched off: the name lasts as long as the page
+  }
+}
 
 function roomFromAddress() {
   const [, path] = /^\/board\/([^/]+)$/.exec(location.pathname) ?? [];
@@ -191,11 +216,13 @@ function roomFromAddress() {
 /** A token comes after # so that no server logs it, and leaves the address so that nobody shares it. */
 function tokenFromAddress() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem("flow token", given);
-    history.replaceState(null, "", location.pathname + location.search);
+  if (given) history.replaceState(null, "", location.pathname + location.search);
+  try {
+    if (given) sessionStorage.setItem("flow token", given);
+    return sessionStorage.getItem("flow token") ?? undefined;
+  } catch {
+    return given ?? undefined; // storage is switched off: a reload needs the token again
   }
-  return sessionStorage.getItem("flow token") ?? undefined;
 }
 
 function button(id) { return document.getElementById(id); }

@@ -6,6 +6,7 @@ const ENDINGS = {
   forbidden: ["You may not open this board."],
   deleted: ["This board was deleted."],
   room_deleted: ["This board was deleted."],
+  invalid_room: ["There cannot be a board with this name."],
   unauthenticated: ["This server asks for a token: open the board with #token=… in the address."],
   token_expired: ["Your token has expired: open the board with a new one."],
 };

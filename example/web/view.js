@@ -6,18 +6,20 @@ const SVG = "http://www.w3.org/2000/svg";
 export class View {
   #nodes = new Map(); // id -> element
   #edges = new Map();
+  #drawn = new WeakMap(); // element -> what it shows, to leave alone what stays as it is
   #boxes = new Map(); // id -> where the element stands in the world
   #editor = null; // {id, area}
 
   /** places overrides where nodes stand, marks says who else holds which. */
   draw({ nodes, edges, places, selection, marks, target }) {
     reconcile(this.#nodes, nodes, byId("nodes"), createNode);
+    let redrawn = nodes.size !== this.#boxes.size;
     for (const [id, node] of nodes) {
-      this.#drawNode(this.#nodes.get(id), node, places.get(id) ?? node, {
-        selected: selection.has(id), marks: marks.get(id) ?? [], target: target === id,
-      });
+      const held = (marks.get(id) ?? []).map(({ name, color }) => ({ name, color }));
+      const shown = { ...node, ...places.get(id), selected: selection.has(id), held, target: target === id };
+      redrawn = this.#drawNode(this.#nodes.get(id), shown) || redrawn;
     }
-    this.#measure(nodes, places);
+    if (redrawn) this.#measure(nodes, places);
     reconcile(this.#edges, edges, byId("lines"), createEdge);
     for (const [id, edge] of edges) this.#drawEdge(this.#edges.get(id), edge, nodes, selection.has(id));
     if (this.#editor && !nodes.has(this.#editor.id)) this.#editor = null;
@@ -72,19 +74,22 @@ export class View {
     path.setAttribute("d", route(this.#boxes.get(from), { ...point, width: 0, height: 0 }));
   }
 
-  #drawNode(element, { text, color, unconfirmed }, { x, y }, { selected, marks, target }) {
+  /** Returns whether there was something to change. */
+  #drawNode(element, shown) {
+    const key = JSON.stringify(shown);
+    if (this.#drawn.get(element) === key) return false;
+    this.#drawn.set(element, key);
+    const { x, y, text, color, unconfirmed, selected, held, target } = shown;
     const [label, , holder] = element.children;
-    setText(label, text || "Untitled");
+    label.textContent = text || "Untitled";
+    holder.textContent = held.map((m) => m.name).join(", ");
     element.style.transform = `translate(${x}px, ${y}px)`;
+    element.style.setProperty("--holder", held[0]?.color ?? "transparent");
     element.dataset.color = color;
-    element.classList.toggle("empty", text === "");
-    element.classList.toggle("selected", selected);
-    element.classList.toggle("unconfirmed", unconfirmed);
-    element.classList.toggle("target", target);
-    element.classList.toggle("held", marks.length > 0);
+    const classes = { empty: text === "", selected, unconfirmed, target, held: held.length > 0 };
+    for (const [name, on] of Object.entries(classes)) element.classList.toggle(name, on);
     element.setAttribute("aria-label", `Card ${text || "without text"}${selected ? ", selected" : ""}`);
-    if (marks.length > 0) element.style.setProperty("--holder", marks[0].color);
-    setText(holder, marks.map((m) => m.name).join(", "));
+    return true;
   }
 
   /** Reads all heights after all writes: the browser then lays out once. */
@@ -170,10 +175,6 @@ function side(a, b, across, gap) {
   }
   const dy = b.y + b.height / 2 >= cy ? 1 : -1;
   return { x: cx, y: cy + dy * (a.height / 2 + gap), dx: 0, dy };
-}
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 function byId(id) { return document.getElementById(id); }

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The browser client of flow.v1: an ES module without dependencies.
  *
@@ -7,6 +6,8 @@
  *   room.on("reset", ({ snapshot }) => { state = snapshot ?? {}; });
  *   room.on("op", ({ data }) => { state = apply(state, data); });
  *   room.submit({ title: "Hello" });
+ *
+ * Types and the meaning of every option and event stand in client.d.ts.
  *
  * It hides reconnecting, resuming, resending and throttling. It knows nothing of what operations mean:
  * the application keeps the confirmed state, and shows room.pending on top of it.
@@ -25,7 +26,10 @@ const FINAL = new Map([
   [4100, "unauthenticated"], [4102, "kicked"], [4103, "forbidden"], [4104, "protocol"], [4105, "replaced"],
 ]);
 
-/** Opens a connection that keeps itself alive until close() is called or the server refuses for good. */
+/**
+ * Opens a connection that keeps itself alive until close() is called or the server refuses for good.
+ * @param {import("./client").Options} [options]
+ */
 export function connect(options = {}) {
   return new Client(options);
 }
@@ -43,7 +47,10 @@ export class FlowError extends Error {
 class Emitter {
   #listeners = new Map();
 
-  /** Calls f on every event of the type; returns a function that stops that. */
+  /**
+   * Calls f on every event of the type; returns a function that stops that.
+   * @param {string} type @param {(event: any) => void} f
+   */
   on(type, f) {
     if (!this.#listeners.has(type)) this.#listeners.set(type, new Set());
     this.#listeners.get(type).add(f);
@@ -92,7 +99,10 @@ export class Client extends Emitter {
   /** Why the client is closed: a code of the server, or "closed" by the application. */
   get reason() { return this.#closed; }
 
-  /** Joins a room, now and again after every reconnect, until leave() or the server ends it. */
+  /**
+   * Joins a room, now and again after every reconnect, until leave() or the server ends it.
+   * @param {string} id @param {import("./client").JoinOptions} [options] @returns {Room}
+   */
   join(id, options = {}) {
     if (this.#rooms.has(id)) return this.#rooms.get(id);
     const storage = options.storage === undefined ? tabStorage() : options.storage;
@@ -560,7 +570,11 @@ export class Room extends Emitter {
     this.#clock = clock;
     this.#options = options;
     this.#memory = memory;
-    this.#presence = new Presence(clock, options.presence ?? {}, (data) => this.#sendPresence(data));
+    this.#presence = new Presence(clock, options.presence ?? {}, {
+      send: (data) => this.#sendPresence(data),
+      // Thirty times a second is smooth, and half of what the server allows by default.
+      pause: () => Math.max(33, 1000 / (client.limits.presencePerSecond ?? 60)),
+    });
     this.#handlers = {
       op: this.#onOp, nack: this.#onNack, queued: this.#onQueued, tentative: this.#onTentative,
       rewind: this.#onRewind, left: this.#onLeft, presence: this.#onPresence, state: this.#onState,
@@ -587,7 +601,10 @@ export class Room extends Emitter {
   /** What others see of us. */
   get presence() { return { ...this.#presence.data }; }
 
-  /** Writes an operation, now or when there is a connection. Its promise tells how it ended. */
+  /**
+   * Writes an operation, now or when there is a connection. Its promise tells how it ended.
+   * @param {unknown} data @returns {import("./client").PendingOperation}
+   */
   submit(data) {
     const over = this.#ended || this.#client.reason;
     if (over) throw new FlowError(over, "the room is not joined any more");
@@ -600,18 +617,28 @@ export class Room extends Emitter {
     return op;
   }
 
-  /** Changes keys of our presence, null removes one. Fast changes are merged, the newest wins. */
+  /**
+   * Changes keys of our presence, null removes one. Fast changes are merged, the newest wins.
+   * @param {Record<string, unknown>} patch
+   */
   setPresence(patch) {
     this.#presence.set(patch);
     this.#showOwnPresence();
   }
 
-  /** Sends an event, at most once. Returns false when there is no connection for it. */
+  /**
+   * Sends an event, at most once. Returns false when there is no connection for it.
+   * @param {string} name @param {unknown} [data]
+   * @param {{to?: {session: string} | {user: string}, echo?: boolean}} [options]
+   */
   send(name, data = null, { to, echo } = {}) {
     return this.#joined && this.#client._send({ type: "event", room: this.id, name, data, to, echo });
   }
 
-  /** Stores the state at a position, by default the one after the last op event. */
+  /**
+   * Stores the state at a position, by default the one after the last op event.
+   * @param {unknown} data @param {string | null} [position] @returns {Promise<void>}
+   */
   snapshot(data, position = this.position) {
     return new Promise((resolve, reject) => {
       const lost = new FlowError("unavailable", "there is no connection");
@@ -713,6 +740,7 @@ export class Room extends Emitter {
     this.#joined = true;
     const { pending, last } = this.#outbox;
     if (this.#inLog > last + pending.length) this.#confirmed(this.#outbox.settle(this.#inLog));
+    this.#save();
     if (reset) {
       const { position, reason } = m;
       this._emit("reset", { snapshot: m.snapshot?.data, position, reason });
@@ -769,12 +797,13 @@ export class Room extends Emitter {
   #pump() {
     if (!this.#joined || this.#hold !== undefined) return;
     if (!this.synced && this.#outbox.unsure) return;
-    for (let op; (op = this.#outbox.next(this.#window));) {
+    let sent = 0;
+    for (let op; (op = this.#outbox.next(this.#window)); sent++) {
       const text = `{"type":"op","room":${JSON.stringify(this.id)},"n":${op.n},"data":${op.text}}`;
       if (this.#client._fits(text)) this.#client._send(text);
       else this.#refuse(op, new FlowError("too_large", "the change is too large"));
     }
-    this.#save();
+    if (sent > 0) this.#save();
   }
 
   #pumpAfter(ms) {
@@ -912,11 +941,11 @@ export class Room extends Emitter {
 
 /** Our presence in one room: what it is, and what of it the others were not told yet. */
 class Presence {
-  data = bare(); #clock; #send; #changed = {}; #removed = {}; #timer; #next = 0;
+  data = bare(); #clock; #to; #changed = {}; #removed = {}; #timer; #next = 0;
 
-  constructor(clock, data, send) {
+  constructor(clock, data, to) {
     this.#clock = clock;
-    this.#send = send;
+    this.#to = to;
     this.#keep(data);
   }
 
@@ -943,12 +972,11 @@ class Presence {
     this.set({ ...this.#removed, ...this.data });
   }
 
-  /** Thirty times a second is smooth, and half of what the server allows by default. */
   #flush() {
     this.#timer = undefined;
-    if (Object.keys(this.#changed).length === 0 || !this.#send(this.#changed)) return;
+    if (Object.keys(this.#changed).length === 0 || !this.#to.send(this.#changed)) return;
     this.#changed = {};
-    this.#next = this.#clock.now() + 33;
+    this.#next = this.#clock.now() + this.#to.pause();
   }
 }
 

@@ -20,6 +20,21 @@ test("Room.setPresence/throttled, the newest wins", async () => {
   same(merged, { x: 99, key0: 98, key1: 99 });
 });
 
+// A server that allows less gets less.
+test("Room.setPresence/keeps to limits.presencePerSecond", async () => {
+  const { client, room, socket, clock } = await joinedRoom();
+  client.limits.presencePerSecond = 5;
+  await socket().take();
+  for (let x = 0; x < 100; x++) {
+    room.setPresence({ x });
+    await clock.advance(10);
+  }
+  await clock.advance(200);
+  const sent = await socket().take("presence");
+  truthy(sent.length <= 7, `messages in 1.2 seconds, ${sent.length}`);
+  same(sent.at(-1).data, { x: 99 });
+});
+
 // What was set while there was no connection is in the next join, and not sent once more. A key that
 // was removed says so: the session may remember it.
 test("Room.setPresence/goes with the join", async () => {

@@ -1,7 +1,7 @@
 import { same, test, truthy } from "./harness.js";
 import { Simulation } from "./simulated.js";
 
-const SEEDS = 60;
+const SEEDS = 40;
 
 /** An application: it keeps a list of what the log says. */
 function observe(client, name, undo) {
