@@ -49,8 +49,36 @@ func (h *Hub) SaveSnapshot(ctx context.Context, room string, s Snapshot) error {
 }
 
 // Rooms returns the rooms that are open here or have sessions anywhere, sorted by id, after the given
-// id, at most limit.
+// id. It returns fewer than limit only at the end.
 func (h *Hub) Rooms(ctx context.Context, after string, limit int) ([]RoomInfo, error) {
+	infos := make([]RoomInfo, 0, limit)
+	for {
+		ids, err := h.roomsAfter(ctx, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			info, err := h.Room(ctx, id)
+			switch ErrorCode(err) {
+			case "":
+				infos = append(infos, info)
+			case CodeNotFound, CodeRoomDeleted: // gone meanwhile
+			default:
+				infos = append(infos, RoomInfo{Room: id, Durability: h.durability()})
+			}
+			if len(infos) == limit {
+				return infos, nil
+			}
+			after = id
+		}
+		if len(ids) < limit {
+			return infos, nil
+		}
+	}
+}
+
+// roomsAfter returns at most limit ids of rooms, sorted.
+func (h *Hub) roomsAfter(ctx context.Context, after string, limit int) ([]string, error) {
 	ids, err := h.cfg.Sessions.Rooms(ctx, after, limit)
 	if err != nil && ErrorCode(err) != CodeUnavailable {
 		return nil, err
@@ -62,19 +90,7 @@ func (h *Hub) Rooms(ctx context.Context, after string, limit int) ([]RoomInfo, e
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	ids = ids[:min(limit, len(ids))]
-	infos := make([]RoomInfo, 0, len(ids))
-	for _, id := range ids {
-		info, err := h.Room(ctx, id)
-		switch ErrorCode(err) {
-		case "":
-			infos = append(infos, info)
-		case CodeNotFound, CodeRoomDeleted:
-		default:
-			infos = append(infos, RoomInfo{Room: id, Durability: h.durability()})
-		}
-	}
-	return infos, nil
+	return ids[:min(limit, len(ids))], nil
 }
 
 // Room returns what is known of a room, [CodeNotFound] when it was never used.

@@ -1,7 +1,7 @@
 package flow
 
 // Transport is one client's connection as the hub sees it: a pipe for frames. The hub calls Write from
-// one goroutine at a time and Close at most once, after the last Write.
+// one goroutine at a time, and Close at most once.
 type Transport interface {
 	// Write sends the frames, whole and in order, and blocks until the connection has taken them. It
 	// fails when the client has not taken a byte for 10 seconds, or the connection is gone. With no
@@ -10,7 +10,8 @@ type Transport interface {
 	Write(frames []*Frame) error
 
 	// Close ends the connection with a close code of the contract, and makes the transport's own
-	// reader return soon. It does not block for longer than a second.
+	// reader return soon. It does not block for longer than a second. It comes after the last Write,
+	// unless that one is stuck, at shutdown: then it makes the Write fail.
 	Close(code int)
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+
+	"github.com/fiberflow/flow"
 )
 
 //go:embed dashboard/dashboard.html
@@ -21,7 +23,7 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // dashboardFiles are the page for operators. It knows nothing: it asks GET /stats, with the token that
-// the operator types in, so the page itself is no secret.
+// the operator types in.
 type dashboardFiles struct{ html, js, css asset }
 
 func newDashboardFiles() dashboardFiles {
@@ -32,13 +34,23 @@ func newDashboardFiles() dashboardFiles {
 	}
 }
 
+// page is for admins. A browser cannot send a token with a link, so one that is refused gets the page as
+// the body of the refusal, and asks for the token there.
 func (f dashboardFiles) page(r *request) error {
+	refused := r.hub.RequireAdmin(r.context(), r.identity())
+	if refused != nil && !strings.Contains(r.c.Get(fiber.HeaderAccept), fiber.MIMETextHTML) {
+		return refused
+	}
 	if strings.HasSuffix(r.c.Path(), "/") { // what the page links to stands beside it
 		return r.c.Redirect("../dashboard", fiber.StatusPermanentRedirect)
 	}
 	r.c.Set(fiber.HeaderContentSecurityPolicy, contentPolicy)
 	r.c.Set(fiber.HeaderXFrameOptions, "DENY")
 	r.c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	if refused != nil {
+		r.c.Status(flow.ErrorCode(refused).Status()).Response().Header.SetContentType(f.html.contentType)
+		return r.c.Send(f.html.content)
+	}
 	return f.html.serve(r)
 }
 

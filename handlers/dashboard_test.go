@@ -34,7 +34,7 @@ func TestDashboard_browser(t *testing.T) {
 // The operators' page cannot be framed, runs no code but its own file, and puts no text into markup.
 func TestDashboard_page(t *testing.T) {
 	s := start(t, options{})
-	page := s.call(t, http.MethodGet, "/dashboard", "", "").wantStatus(t, http.StatusOK)
+	page := s.call(t, http.MethodGet, "/dashboard", adminToken, "").wantStatus(t, http.StatusOK)
 	policy := page.header.Get("Content-Security-Policy")
 	for _, part := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} {
 		if !strings.Contains(policy, part) {
@@ -57,8 +57,20 @@ func TestDashboard_page(t *testing.T) {
 			t.Errorf("the script uses %s", risky)
 		}
 	}
-	slash := s.call(t, http.MethodGet, "/dashboard/", "", "").wantStatus(t, http.StatusOK)
+	slash := s.call(t, http.MethodGet, "/dashboard/", adminToken, "").wantStatus(t, http.StatusOK)
 	if string(slash.body) != string(page.body) {
 		t.Error("with a slash behind, the page is another")
+	}
+}
+
+// Without the admin's token the page is refused; a browser gets it as the body of the refusal, to ask for
+// the token there.
+func TestDashboard_refused(t *testing.T) {
+	s := start(t, options{})
+	s.call(t, http.MethodGet, "/dashboard", "", "").wantError(t, http.StatusUnauthorized, flow.CodeUnauthenticated)
+	s.call(t, http.MethodGet, "/dashboard", "as-ann", "").wantError(t, http.StatusForbidden, flow.CodeForbidden)
+	page := s.call(t, http.MethodGet, "/dashboard", "", "", "Accept", "text/html,*/*").wantStatus(t, http.StatusUnauthorized)
+	if !strings.Contains(string(page.body), `id="token"`) || page.header.Get("Content-Security-Policy") == "" {
+		t.Errorf("a browser gets %s with %v", page.body, page.header)
 	}
 }

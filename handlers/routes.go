@@ -86,7 +86,7 @@ func (e *endpoints) routes() []route {
 
 		{get, "/client.js", public, e.client.script},
 		{get, "/client.d.ts", public, e.client.types},
-		{get, "/dashboard", public, e.dashboard.page}, // a shell: what it shows comes from /stats
+		{get, "/dashboard", public, e.dashboard.page}, // asks for an admin by itself
 		{get, "/dashboard.js", public, e.dashboard.script},
 		{get, "/dashboard.css", public, e.dashboard.style},
 	}
