@@ -22,7 +22,7 @@ func TestAsset(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := s.call(t, http.MethodGet, path, "", "").wantStatus(t, http.StatusOK)
+			got := s.call(t, http.MethodGet, path, adminToken, "").wantStatus(t, http.StatusOK)
 			if string(got.body) != string(file) {
 				t.Error("the body is not the file")
 			}
@@ -35,14 +35,14 @@ func TestAsset(t *testing.T) {
 				}
 			}
 			for _, known := range []string{tag, `"other", W/` + tag, "*"} {
-				again := s.call(t, http.MethodGet, path, "", "", "If-None-Match", known)
+				again := s.call(t, http.MethodGet, path, adminToken, "", "If-None-Match", known)
 				again.wantStatus(t, http.StatusNotModified)
 				if len(again.body) > 0 || again.header.Get("ETag") != tag {
 					t.Errorf("headers %v", again.header)
 				}
 			}
-			s.call(t, http.MethodGet, path, "", "", "If-None-Match", `"other"`).wantStatus(t, http.StatusOK)
-			head := s.call(t, http.MethodHead, path, "", "").wantStatus(t, http.StatusOK)
+			s.call(t, http.MethodGet, path, adminToken, "", "If-None-Match", `"other"`).wantStatus(t, http.StatusOK)
+			head := s.call(t, http.MethodHead, path, adminToken, "").wantStatus(t, http.StatusOK)
 			if head.header.Get("ETag") != tag || len(head.body) > 0 {
 				t.Errorf("HEAD: %v", head.header)
 			}
