@@ -15,8 +15,8 @@ import (
 // hostile are strings that break careless encoders.
 func hostile() []string {
 	return []string{
-		`"`, `\`, `\"`, `","type":"op`, "\x00", "\x1f\n\r\t", "\x7f", "\u2028\u2029", "</script><!--", "😀é", "\xff", "a\xc3", "\xed\xa0\x80", "\ufeff",
-		`\u0041`, strings.Repeat(`"\`, 500),
+		`"`, `\`, `\"`, `","type":"op`, "\x00", "\x1f\n\r\t", "\x7f", "\u2028\u2029", "</script><!--", "😀é", "\xff",
+		"a\xc3", "\xed\xa0\x80", "\ufeff", `\u0041`, strings.Repeat(`"\`, 500),
 	}
 }
 
@@ -31,7 +31,8 @@ type fields map[string]any
 func checkFrame(t *testing.T, f *Frame, want fields) {
 	t.Helper()
 	var compact bytes.Buffer
-	if err := json.Compact(&compact, f.JSON); err != nil || !bytes.Equal(compact.Bytes(), f.JSON) || !utf8.Valid(f.JSON) {
+	err := json.Compact(&compact, f.JSON)
+	if err != nil || !bytes.Equal(compact.Bytes(), f.JSON) || !utf8.Valid(f.JSON) {
 		t.Fatalf("frame is not compact JSON: %v: %q", err, f.JSON)
 	}
 	names := 0
@@ -63,8 +64,8 @@ func TestOpFrame(t *testing.T) {
 	t.Run("fields", func(t *testing.T) {
 		f := opFrame("r", op)
 		checkFrame(t, f, fields{
-			"type": "op", "room": "r", "seq": num("7"), "hash": "00000000000000ff", "session": "s", "n": num("3"), "user": "u",
-			"time": num("1700000000000"), "data": map[string]any{"a": num("1")},
+			"type": "op", "room": "r", "seq": num("7"), "hash": "00000000000000ff", "session": "s", "n": num("3"),
+			"user": "u", "time": num("1700000000000"), "data": map[string]any{"a": num("1")},
 		})
 		if f.Position != (Position{7, 0xff}) {
 			t.Errorf("position is %v", f.Position)
@@ -84,8 +85,11 @@ func TestOpFrame(t *testing.T) {
 
 	// The largest numbers of the contract are written in full.
 	t.Run("numbers", func(t *testing.T) {
-		f := opFrame("r", Operation{Seq: 1<<53 - 1, Hash: math.MaxUint64, Session: "s", N: MaxN, User: "u", Time: 1<<53 - 1, Data: []byte("1")})
-		for _, want := range []string{`"seq":9007199254740991,`, `"n":9007199254740991,`, `"time":9007199254740991,`, `"hash":"ffffffffffffffff"`} {
+		f := opFrame("r", Operation{Seq: 1<<53 - 1, Hash: math.MaxUint64, N: MaxN, Time: 1<<53 - 1, Data: []byte("1")})
+		for _, want := range []string{
+			`"seq":9007199254740991,`, `"n":9007199254740991,`, `"time":9007199254740991,`,
+			`"hash":"ffffffffffffffff"`,
+		} {
 			if !bytes.Contains(f.JSON, []byte(want)) {
 				t.Errorf("%s is not in %s", want, f.JSON)
 			}
@@ -95,8 +99,8 @@ func TestOpFrame(t *testing.T) {
 	t.Run("hostile", func(t *testing.T) {
 		for _, s := range hostile() {
 			checkFrame(t, opFrame("r", Operation{Session: s, User: s, Data: []byte("1")}), fields{
-				"type": "op", "room": "r", "seq": num("0"), "hash": "0000000000000000", "session": seen(s), "n": num("0"), "user": seen(s),
-				"time": num("0"), "data": num("1"),
+				"type": "op", "room": "r", "seq": num("0"), "hash": "0000000000000000", "session": seen(s),
+				"n": num("0"), "user": seen(s), "time": num("0"), "data": num("1"),
 			})
 		}
 	})
@@ -127,7 +131,9 @@ func TestErrorFrame(t *testing.T) {
 			err      error
 			want     fields
 		}{
-			{"1", "r", Errorf(CodeGap, "m"), fields{"type": "error", "id": "1", "room": "r", "code": "gap", "message": "m"}},
+			{"1", "r", Errorf(CodeGap, "m"), fields{
+				"type": "error", "id": "1", "room": "r", "code": "gap", "message": "m",
+			}},
 			{"", "", Errorf(CodeGap, ""), fields{"type": "error", "code": "gap", "message": ""}},
 			{"", "r", &Error{CodeRateLimited, "m", 1500 * time.Millisecond, cause}, fields{
 				"type": "error", "room": "r", "code": "rate_limited", "message": "m", "retryAfter": num("1500"),
@@ -135,7 +141,9 @@ func TestErrorFrame(t *testing.T) {
 			{"1", "", &Error{CodeUnavailable, "m", time.Nanosecond, cause}, fields{
 				"type": "error", "id": "1", "code": "unavailable", "message": "m", "retryAfter": num("1"),
 			}},
-			{"1", "", cause, fields{"type": "error", "id": "1", "code": "internal", "message": "something went wrong on the server"}},
+			{"1", "", cause, fields{
+				"type": "error", "id": "1", "code": "internal", "message": "something went wrong on the server",
+			}},
 		} {
 			checkFrame(t, errorFrame(tc.id, tc.room, tc.err), tc.want)
 		}
@@ -152,7 +160,9 @@ func TestErrorFrame(t *testing.T) {
 
 // A refusal tells the last n where the contract has it, and nowhere else.
 func TestNackFrame(t *testing.T) {
-	withLast := map[Code]bool{CodeGap: true, CodeDuplicate: true, CodeQueueFull: true, CodeRateLimited: true, CodeUnavailable: true}
+	withLast := map[Code]bool{
+		CodeGap: true, CodeDuplicate: true, CodeQueueFull: true, CodeRateLimited: true, CodeUnavailable: true,
+	}
 	for _, code := range Codes() {
 		want := fields{"type": "nack", "room": "r", "n": num("9007199254740991"), "code": string(code), "message": "m"}
 		if withLast[code] {
@@ -161,8 +171,10 @@ func TestNackFrame(t *testing.T) {
 		checkFrame(t, nackFrame("r", nack{session: "s", n: MaxN, code: code, message: "m"}), want)
 	}
 	for _, s := range hostile() {
-		checkFrame(t, nackFrame("r", nack{n: 2, code: CodeUnavailable, message: s, last: 1, retry: 250 * time.Millisecond}), fields{
-			"type": "nack", "room": "r", "n": num("2"), "code": "unavailable", "message": seen(s), "last": num("1"), "retryAfter": num("250"),
+		refusal := nack{n: 2, code: CodeUnavailable, message: s, last: 1, retry: 250 * time.Millisecond}
+		checkFrame(t, nackFrame("r", refusal), fields{
+			"type": "nack", "room": "r", "n": num("2"), "code": "unavailable", "message": seen(s),
+			"last": num("1"), "retryAfter": num("250"),
 		})
 	}
 }

@@ -26,7 +26,8 @@ func TestValidRoom(t *testing.T) {
 	// Every byte, at the start and later, is judged as the grammar has it.
 	t.Run("bytes", func(t *testing.T) {
 		for c := range 256 {
-			for _, room := range []string{string([]byte{byte(c)}), string([]byte{'a', byte(c)}), string([]byte{'a', byte(c), 'a'})} {
+			for _, bytes := range [][]byte{{byte(c)}, {'a', byte(c)}, {'a', byte(c), 'a'}} {
+				room := string(bytes)
 				if got := ValidRoom(room); got != roomGrammar.MatchString(room) {
 					t.Errorf("%q: valid is %v", room, got)
 				}
@@ -37,9 +38,10 @@ func TestValidRoom(t *testing.T) {
 	// 1 to 128 bytes, no spaces, no letters of other scripts, nothing that means something in a path.
 	t.Run("table", func(t *testing.T) {
 		for room, want := range map[string]bool{
-			"r": true, "0": true, "team:42/x": false, "team:42.a_b~c-d": true, strings.Repeat("x", 128): true,
-			strings.Repeat("x", 129): false, "": false, ".": false, "..": false, "a..": true, "-a": false, "a/b": false, "a%2Fb": false,
-			"räum": false, "a b": false, "a\n": false, "\na": false, "a\x00": false, "{a}": false, "a*": false, "ａ": false,
+			"r": true, "0": true, "team:42.a_b~c-d": true, strings.Repeat("x", 128): true, "a..": true,
+			strings.Repeat("x", 129): false, "": false, ".": false, "..": false, "-a": false, "a/b": false,
+			"a%2Fb": false, "räum": false, "a b": false, "a\n": false, "\na": false, "a\x00": false, "{a}": false,
+			"a*": false, "ａ": false, "team:42/x": false,
 		} {
 			if got := ValidRoom(room); got != want {
 				t.Errorf("%q: valid is %v", room, got)

@@ -84,56 +84,24 @@ func wantSafe(t *testing.T, err error) {
 	}
 }
 
-// The first source that is present decides. If it is bad the answer is 401: never the next source,
-// never anonymous. I6
-func TestHub_Identify(t *testing.T) {
+// identification is a request, and what must become of it.
+type identification struct {
+	name    string
+	request flow.Request
+	user    string
+	code    flow.Code
+	asked   callers
+}
+
+// identify checks who a hub with all sources takes the senders of requests for, and whom it asks.
+func identify(t *testing.T, cases []identification) {
+	t.Helper()
 	var asked callers
 	cfg := sources(&asked)
 	cfg.Anonymous = true
 	cfg.AdminToken = "the-admin-token"
 	h := newHub(t, cfg)
-	for _, tc := range []struct {
-		name    string
-		request flow.Request
-		user    string
-		code    flow.Code
-		asked   callers
-	}{
-		// The order: the application's own credentials, Authorization, the token of another place.
-		{"hook", request("", "", "ann"), "cookie:ann", "", callers{hook: 1}},
-		{"hook before all", request("Bearer good-a", "good-b", "ann"), "cookie:ann", "", callers{hook: 1}},
-		{"hook before the admin token", request("Bearer the-admin-token", "", "ann"), "cookie:ann", "", callers{hook: 1}},
-		{"header", request("Bearer good-a", "", ""), "token:a", "", callers{1, 1, 0}},
-		{"header before the other token", request("Bearer good-a", "good-b", ""), "token:a", "", callers{1, 1, 0}},
-		{"scheme in other letters", request("bEARER   good-a ", "", ""), "token:a", "", callers{1, 1, 0}},
-		{"other token", request("", "good-b", ""), "token:b", "", callers{1, 1, 0}},
-		{"admin token", request("Bearer the-admin-token", "", ""), "admin", "", callers{hook: 1}},
-		{"admin token of another place", request("", "the-admin-token", ""), "admin", "", callers{hook: 1}},
-
-		// Bad ones end it there.
-		{"bad hook", request("Bearer good-a", "good-b", "bad"), "", flow.CodeUnauthenticated, callers{hook: 1}},
-		{"bad hook and the admin token", request("Bearer the-admin-token", "", "bad"), "", flow.CodeUnauthenticated, callers{hook: 1}},
-		{"bad header", request("Bearer bad", "good-b", ""), "", flow.CodeUnauthenticated, callers{1, 1, 0}},
-		{"bad other token", request("", "bad", ""), "", flow.CodeUnauthenticated, callers{1, 1, 0}},
-		{"other scheme", request("Basic Z29vZC1h", "good-b", ""), "", flow.CodeUnauthenticated, callers{hook: 1}},
-		{"no scheme", request("good-a", "good-b", ""), "", flow.CodeUnauthenticated, callers{hook: 1}},
-		{"no token", request("Bearer", "good-b", ""), "", flow.CodeUnauthenticated, callers{hook: 1}},
-		{"blank token", request("Bearer   ", "good-b", ""), "", flow.CodeUnauthenticated, callers{hook: 1}},
-		{"expired", request("Bearer expired", "good-b", ""), "", flow.CodeTokenExpired, callers{1, 1, 0}},
-		{"expired, as the hook says", request("Bearer said", "good-b", ""), "", flow.CodeTokenExpired, callers{1, 1, 0}},
-		{"hook's backend away", request("Bearer away", "good-b", ""), "", flow.CodeUnauthenticated, callers{1, 1, 0}},
-		{"nearly the admin token", request("Bearer the-admin-toke", "", ""), "", flow.CodeUnauthenticated, callers{1, 1, 0}},
-		{"admin token and more", request("Bearer the-admin-token2", "", ""), "", flow.CodeUnauthenticated, callers{1, 1, 0}},
-		{"admin token in other letters", request("Bearer The-Admin-Token", "", ""), "", flow.CodeUnauthenticated, callers{1, 1, 0}},
-
-		// A user id has 1 to 255 bytes of UTF-8 without NUL, whoever says it.
-		{"no id", request("Bearer id=", "", ""), "", flow.CodeUnauthenticated, callers{1, 1, 0}},
-		{"longest id", request("Bearer id="+strings.Repeat("x", 255), "", ""), strings.Repeat("x", 255), "", callers{1, 1, 0}},
-		{"too long id", request("Bearer id="+strings.Repeat("x", 256), "", ""), "", flow.CodeUnauthenticated, callers{1, 1, 0}},
-		{"id that is not UTF-8", request("Bearer id=\xff", "", ""), "", flow.CodeUnauthenticated, callers{1, 1, 0}},
-		{"id with NUL", request("Bearer id=a\x00b", "", ""), "", flow.CodeUnauthenticated, callers{1, 1, 0}},
-		{"too long id of the hook", request("", "", strings.Repeat("x", 256)), "", flow.CodeUnauthenticated, callers{hook: 1}},
-	} {
+	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			asked = callers{}
 			user, err := h.Identify(t.Context(), tc.request)
@@ -152,6 +120,60 @@ func TestHub_Identify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The first source that is present decides: the application's own credentials, Authorization, the token
+// of another place. I6
+func TestHub_Identify(t *testing.T) {
+	hook, both := callers{hook: 1}, callers{hook: 1, token: 1}
+	identify(t, []identification{
+		{"hook", request("", "", "ann"), "cookie:ann", "", hook},
+		{"hook before all", request("Bearer good-a", "good-b", "ann"), "cookie:ann", "", hook},
+		{"hook before the admin token", request("Bearer the-admin-token", "", "ann"), "cookie:ann", "", hook},
+		{"header", request("Bearer good-a", "", ""), "token:a", "", both},
+		{"header before the other token", request("Bearer good-a", "good-b", ""), "token:a", "", both},
+		{"scheme in other letters", request("bEARER   good-a ", "", ""), "token:a", "", both},
+		{"other token", request("", "good-b", ""), "token:b", "", both},
+		{"admin token", request("Bearer the-admin-token", "", ""), "admin", "", hook},
+		{"admin token of another place", request("", "the-admin-token", ""), "admin", "", hook},
+	})
+}
+
+// A bad source is 401: never the next source, never anonymous. I6
+func TestHub_IdentifyBad(t *testing.T) {
+	const no = flow.CodeUnauthenticated
+	hook, both := callers{hook: 1}, callers{hook: 1, token: 1}
+	identify(t, []identification{
+		{"hook", request("Bearer good-a", "good-b", "bad"), "", no, hook},
+		{"hook and the admin token", request("Bearer the-admin-token", "", "bad"), "", no, hook},
+		{"header", request("Bearer bad", "good-b", ""), "", no, both},
+		{"other token", request("", "bad", ""), "", no, both},
+		{"other scheme", request("Basic Z29vZC1h", "good-b", ""), "", no, hook},
+		{"no scheme", request("good-a", "good-b", ""), "", no, hook},
+		{"no token", request("Bearer", "good-b", ""), "", no, hook},
+		{"blank token", request("Bearer   ", "good-b", ""), "", no, hook},
+		{"expired", request("Bearer expired", "good-b", ""), "", flow.CodeTokenExpired, both},
+		{"expired, as the hook says", request("Bearer said", "good-b", ""), "", flow.CodeTokenExpired, both},
+		{"hook's backend away", request("Bearer away", "good-b", ""), "", no, both},
+		{"nearly the admin token", request("Bearer the-admin-toke", "", ""), "", no, both},
+		{"admin token and more", request("Bearer the-admin-token2", "", ""), "", no, both},
+		{"admin token in other letters", request("Bearer The-Admin-Token", "", ""), "", no, both},
+	})
+}
+
+// A user id has 1 to 255 bytes of UTF-8 without NUL, whoever says it.
+func TestHub_IdentifyID(t *testing.T) {
+	const no = flow.CodeUnauthenticated
+	hook, both := callers{hook: 1}, callers{hook: 1, token: 1}
+	longest := strings.Repeat("x", 255)
+	identify(t, []identification{
+		{"empty", request("Bearer id=", "", ""), "", no, both},
+		{"longest", request("Bearer id="+longest, "", ""), longest, "", both},
+		{"too long", request("Bearer id=x"+longest, "", ""), "", no, both},
+		{"no UTF-8", request("Bearer id=\xff", "", ""), "", no, both},
+		{"NUL", request("Bearer id=a\x00b", "", ""), "", no, both},
+		{"too long from the hook", request("", "", longest), "", no, hook},
+	})
 }
 
 // With no source at all the configuration decides.
@@ -193,7 +215,9 @@ func TestHub_IdentifyNobody(t *testing.T) {
 
 	// An empty admin token is none: nobody becomes admin by sending nothing.
 	t.Run("empty admin token", func(t *testing.T) {
-		h := newHub(t, flow.Config{VerifyToken: func(context.Context, string) (flow.User, error) { return flow.User{ID: "ann"}, nil }})
+		h := newHub(t, flow.Config{VerifyToken: func(context.Context, string) (flow.User, error) {
+			return flow.User{ID: "ann"}, nil
+		}})
 		user, err := h.Identify(t.Context(), request("", "x", ""))
 		if err != nil || user.Admin || user.ID != "ann" {
 			t.Errorf("got %+v, %v", user, err)
@@ -246,7 +270,9 @@ func TestHub_RequireAdmin(t *testing.T) {
 	hooked.AdminToken, hooked.Admin = token.AdminToken, hook
 	open := token
 	open.Anonymous = true
-	hubs := map[string]*flow.Hub{"none": newHub(t, none), "token": newHub(t, token), "hook": newHub(t, hooked), "anonymous": newHub(t, open)}
+	hubs := map[string]*flow.Hub{
+		"none": newHub(t, none), "token": newHub(t, token), "hook": newHub(t, hooked), "anonymous": newHub(t, open),
+	}
 	for _, tc := range []struct {
 		name, hub string
 		request   flow.Request
@@ -326,7 +352,8 @@ func TestHub_Require(t *testing.T) {
 		t.Errorf("admin got %v, asked %d times", err, asked)
 	}
 	for _, u := range []flow.User{{ID: "ann"}, {ID: "admin", Admin: true}} {
-		if err := h.Require(t.Context(), u, "a/b", flow.None); flow.ErrorCode(err) != flow.CodeInvalidRoom || asked > 0 {
+		err := h.Require(t.Context(), u, "a/b", flow.None)
+		if flow.ErrorCode(err) != flow.CodeInvalidRoom || asked > 0 {
 			t.Errorf("a bad id got %v, asked %d times", err, asked)
 		}
 	}

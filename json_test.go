@@ -13,12 +13,14 @@ import (
 // jsonSeeds are texts at the edges of RFC 8259, good and bad.
 func jsonSeeds() []string {
 	return []string{
-		"", " ", "null", "true", "false", "nul", "nulll", "True", "0", "-0", "-", "+1", "01", "1.", ".1", "1.5e+10", "1e", "1E-2",
-		"1e+", "0x1", "NaN", "-Infinity", `""`, `"a`, `"\"`, `"\u12"`, `"\u12G4"`, `"\ud800"`, `"\ud83d\ude00"`, `"\x"`, `"\/"`,
-		"\"\x00\"", "\"\x1f\"", "\"\x7f\"", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\u2028\"", "\t[ ]\r\n", "[", "]", "[,]", "[1,]", "[1 2]",
-		"{}", "{", `{"a"}`, `{"a":}`, `{"a":1,}`, `{"a":1 "b":2}`, `{a:1}`, `{"a":1,"a":2}`, `{1:2}`, `{ "a" : [ { } , null ] }`,
-		"1 2", "[]]", "\ufeff{}", "/**/1", "{\"a\":1}\x00", "\u00a01", "[1,2", `{"a":1`, `"\`, "'a'", "\v1", "[\f1]",
-		` { "a b" : " \" { " , "b":[ 1 , 2.50 ] } `, strings.Repeat("[", 600), strings.Repeat("[", 513) + strings.Repeat("]", 513),
+		"", " ", "null", "true", "false", "nul", "nulll", "True", "NaN", "-Infinity", "1 2", "/**/1", "'a'", "\v1",
+		"0", "-0", "-", "+1", "01", "1.", ".1", "1.5e+10", "1e", "1E-2", "1e+", "0x1", "\ufeff{}", "\u00a01",
+		`""`, `"a`, `"\"`, `"\`, `"\u12"`, `"\u12G4"`, `"\ud800"`, `"\ud83d\ude00"`, `"\x"`, `"\/"`,
+		"\"\x00\"", "\"\x1f\"", "\"\x7f\"", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\u2028\"",
+		"\t[ ]\r\n", "[", "]", "[,]", "[1,]", "[1 2]", "[]]", "[1,2", "[\f1]",
+		"{}", "{", `{"a"}`, `{"a":}`, `{"a":1,}`, `{"a":1 "b":2}`, `{a:1}`, `{"a":1,"a":2}`, `{1:2}`, `{"a":1`,
+		"{\"a\":1}\x00", `{ "a" : [ { } , null ] }`, ` { "a b" : " \" { " , "b":[ 1 , 2.50 ] } `,
+		strings.Repeat("[", 600), strings.Repeat("[", 513) + strings.Repeat("]", 513),
 	}
 }
 
@@ -212,7 +214,8 @@ func TestMembers(t *testing.T) {
 	// Names and values come in order, repeated ones too, with the white space inside them.
 	t.Run("all", func(t *testing.T) {
 		for _, src := range []string{
-			`{}`, ` { } `, `{"a":1}`, ` { "a" : { "b" : [ 1 ] } , "a":null,"\u0061":"}" } `, `{"":{},"\"":[]}`, `[]`, `[ [ ] , {} , 1 ]`,
+			`{}`, ` { } `, `{"a":1}`, ` { "a" : { "b" : [ 1 ] } , "a":null,"\u0061":"}" } `, `{"":{},"\"":[]}`,
+			`[]`, `[ [ ] , {} , 1 ]`,
 		} {
 			checkParts(t, []byte(src))
 		}
@@ -264,8 +267,8 @@ func checkString(t *testing.T, s string) {
 
 func TestAppendString(t *testing.T) {
 	for _, s := range []string{
-		"", "plain", `"`, `\`, `\"`, "\x00\x1f\x7f", "\n\r\t", "ü€😀", "\u2028\u2029", "\xff", "a\xc3", "\xc3\x28", "\xed\xa0\x80",
-		"\ufffd", "\xf4\x90\x80\x80", "</script>&", "\xe2\x82", "é\xffé",
+		"", "plain", `"`, `\`, `\"`, "\x00\x1f\x7f", "\n\r\t", "ü€😀", "\u2028\u2029", "\xff", "a\xc3", "\xc3\x28",
+		"\xed\xa0\x80", "\ufffd", "\xf4\x90\x80\x80", "</script>&", "\xe2\x82", "é\xffé",
 	} {
 		checkString(t, s)
 	}

@@ -154,10 +154,11 @@ func TestParsePosition(t *testing.T) {
 	}
 	hash := ":00000000000000ff"
 	for _, text := range []string{
-		"", ":", hash, "1", "1:", "1:ff", "1" + hash + "0", "1" + hash + ":", "1:1" + hash, " 1" + hash, "1 " + hash, "1" + hash + " ",
+		"", ":", hash, "1", "1:", "1:ff", "1" + hash + "0", "1" + hash + ":", "1:1" + hash,
+		" 1" + hash, "1 " + hash, "1" + hash + " ",
 		"01" + hash, "+1" + hash, "-1" + hash, "1.0" + hash, "1e3" + hash, "0x1" + hash, "1_0" + hash, "１" + hash,
-		"9007199254740992" + hash, "18446744073709551616" + hash, strings.Repeat("9", 400) + hash,
-		"1:00000000000000FF", "0:0000000000000001", "00:0000000000000000", "1;00000000000000ff", "a" + hash,
+		"a" + hash, "9007199254740992" + hash, "18446744073709551616" + hash, strings.Repeat("9", 400) + hash,
+		"1:00000000000000FF", "0:0000000000000001", "00:0000000000000000", "1;00000000000000ff",
 	} {
 		p, err := flow.ParsePosition(text)
 		if flow.ErrorCode(err) != flow.CodeInvalidMessage || p != (flow.Position{}) {

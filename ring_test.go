@@ -11,7 +11,8 @@ import (
 func grownRing(total *atomic.Int64, from, to uint64, size int) *ring {
 	r := &ring{total: total}
 	for seq := from; seq <= to; seq++ {
-		op := Operation{Seq: seq, Hash: Hash(seq), Session: "s", N: seq, Data: []byte(`"` + strings.Repeat("x", size) + `"`)}
+		data := []byte(`"` + strings.Repeat("x", size) + `"`)
+		op := Operation{Seq: seq, Hash: Hash(seq), Session: "s", N: seq, Data: data}
 		r.add(op, opFrame("r", op))
 	}
 	return r
@@ -88,33 +89,36 @@ func TestRing_Add(t *testing.T) {
 		checkRing(t, r, 2, 2)
 	})
 
-	// Data is kept once: it lies in the frame, and cannot grow over what stands behind it. I9
-	t.Run("data in the frame", func(t *testing.T) {
-		var total atomic.Int64
-		for _, data := range []string{`1`, `null`, `""`, `{"a":[1,2,{"b":"}"}]}`, `"` + strings.Repeat("ü", 1000) + `"`} {
-			r := &ring{total: &total}
-			op := Operation{Seq: 1, Session: "s", N: 1, Data: []byte(data)}
-			f := opFrame("r", op)
-			r.add(op, f)
-			kept := r.entries[0].op.Data
-			if string(kept) != data || cap(kept) != len(kept) || &kept[0] != &f.JSON[len(f.JSON)-1-len(data)] {
-				t.Errorf("%s is kept as %s, capacity %d", data, kept, cap(kept))
-			}
-		}
-	})
+}
 
-	t.Run("clear", func(t *testing.T) {
-		var total atomic.Int64
-		total.Store(77)
-		r := grownRing(&total, 1, 10, 10)
-		r.clear()
-		if _, ok := r.after(5, 1000); ok || r.bytes != 0 || total.Load() != 77 {
-			t.Errorf("%d bytes are left, total %d", r.bytes, total.Load())
+// Data is kept once: it lies in the frame, and cannot grow over what stands behind it. I9
+func TestRing_AddData(t *testing.T) {
+	var total atomic.Int64
+	long := `"` + strings.Repeat("ü", 1000) + `"`
+	for _, data := range []string{`1`, `null`, `""`, `{"a":[1,2,{"b":"}"}]}`, long} {
+		r := &ring{total: &total}
+		op := Operation{Seq: 1, Session: "s", N: 1, Data: []byte(data)}
+		f := opFrame("r", op)
+		r.add(op, f)
+		kept := r.entries[0].op.Data
+		if string(kept) != data || cap(kept) != len(kept) || &kept[0] != &f.JSON[len(f.JSON)-1-len(data)] {
+			t.Errorf("%s is kept as %s, capacity %d", data, kept, cap(kept))
 		}
-		op := Operation{Seq: 100, Hash: 100, Data: []byte(`1`)}
-		r.add(op, opFrame("r", op))
-		checkRing(t, r, 100, 100)
-	})
+	}
+}
+
+// A ring that is cleared gives back what it took from the total, and starts anew anywhere. I9
+func TestRing_Clear(t *testing.T) {
+	var total atomic.Int64
+	total.Store(77)
+	r := grownRing(&total, 1, 10, 10)
+	r.clear()
+	if _, ok := r.after(5, 1000); ok || r.bytes != 0 || total.Load() != 77 {
+		t.Errorf("%d bytes are left, total %d", r.bytes, total.Load())
+	}
+	op := Operation{Seq: 100, Hash: 100, Data: []byte(`1`)}
+	r.add(op, opFrame("r", op))
+	checkRing(t, r, 100, 100)
 }
 
 // A member behind is fed from the ring if the ring reaches back to it, and from nothing else. I2

@@ -277,4 +277,3 @@ func TestSequencer_NextBatch(t *testing.T) {
 		}
 	})
 }
-

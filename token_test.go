@@ -5,101 +5,107 @@ import (
 	"testing"
 )
 
+// The secrets of an instance, and a token that the current one has signed.
+var (
+	oldSecret, newSecret = []byte("the old secret"), []byte("the current secret")
+	annsToken            = signResume(newSecret, "s1", "r", User{ID: "ann"})
+)
+
+// resumes reports whether a token is good for session s1, under the current secret.
+func resumes(t *testing.T, token, room string, user User) bool {
+	t.Helper()
+	session, ok := verifyResume([][]byte{newSecret}, token, room, user)
+	if ok != (session == "s1") {
+		t.Fatalf("%q names %q, %v", token, session, ok)
+	}
+	return ok
+}
+
+// A token names its session, to whoever holds the secret: no store, no instance is asked. I4, I7
 func TestVerifyResume(t *testing.T) {
-	old, current := []byte("the old secret"), []byte("the current secret")
-	ann, bob := User{ID: "ann"}, User{ID: "bob"}
-	token := signResume(current, "s1", "r", ann)
+	for name, u := range map[string]User{"user": {ID: "ann"}, "other facts": {ID: "ann", Name: "Ann", Admin: true}} {
+		if !resumes(t, annsToken, "r", u) {
+			t.Errorf("%s is not known", name)
+		}
+	}
+	if signResume(newSecret, "s1", "r", User{ID: "ann"}) != annsToken {
+		t.Error("a token differs from one time to the next")
+	}
+}
 
-	// A token names its session, to whoever holds the secret: no store, no instance is asked. I4, I7
-	t.Run("good", func(t *testing.T) {
-		for name, u := range map[string]User{"the user": ann, "with other facts": {ID: "ann", Name: "Ann", Admin: true}} {
-			if session, ok := verifyResume([][]byte{current}, token, "r", u); !ok || session != "s1" {
-				t.Errorf("%s: got %q, %v", name, session, ok)
+// It is good for its room and user only, and every part of it counts. I6
+func TestVerifyResume_Forged(t *testing.T) {
+	ann := User{ID: "ann"}
+	_, mac, _ := strings.Cut(annsToken, ".")
+	for name, tc := range map[string]struct {
+		token, room string
+		user        User
+	}{
+		"other room":          {annsToken, "q", ann},
+		"room in other case":  {annsToken, "R", ann},
+		"other user":          {annsToken, "r", User{ID: "bob"}},
+		"user without an id":  {annsToken, "r", User{}},
+		"anonymous":           {annsToken, "r", User{ID: "ann", Anonymous: true}},
+		"other session":       {"s2." + mac, "r", ann},
+		"no session":          {"." + mac, "r", ann},
+		"no mac":              {"s1.", "r", ann},
+		"no dot":              {"s1" + mac, "r", ann},
+		"empty":               {"", "r", ann},
+		"dot":                 {".", "r", ann},
+		"cut":                 {annsToken[:len(annsToken)-2], "r", ann},
+		"longer":              {annsToken + "AA", "r", ann},
+		"padded":              {annsToken + "=", "r", ann},
+		"other alphabet":      {"s1." + strings.Repeat("+", len(mac)), "r", ann},
+		"second dot":          {annsToken + ".x", "r", ann},
+		"room moved in front": {"s1\nr." + mac, "", ann},
+	} {
+		if resumes(t, tc.token, tc.room, tc.user) {
+			t.Errorf("%s: %q passes", name, tc.token)
+		}
+	}
+	for i := range len(annsToken) - 1 { // the last character has two bits that do not count
+		if resumes(t, flip(annsToken, i), "r", ann) {
+			t.Errorf("byte %d of %s does not matter", i, annsToken)
+		}
+	}
+}
+
+// While secrets rotate the first one signs and all verify; then the old one ends. I6, I7
+func TestVerifyResume_Rotation(t *testing.T) {
+	ann := User{ID: "ann"}
+	before := signResume(oldSecret, "s1", "r", ann)
+	for _, known := range [][][]byte{{newSecret, oldSecret}, {oldSecret, newSecret}} {
+		for _, token := range []string{before, annsToken} {
+			if session, ok := verifyResume(known, token, "r", ann); !ok || session != "s1" {
+				t.Errorf("%s is not known", token)
 			}
 		}
-		if signResume(current, "s1", "r", ann) != token {
-			t.Error("a token differs from one time to the next")
+	}
+	if resumes(t, before, "r", ann) {
+		t.Error("the old secret still verifies")
+	}
+	for _, known := range [][][]byte{nil, {}, {nil}, {[]byte("another")}} {
+		if _, ok := verifyResume(known, annsToken, "r", ann); ok {
+			t.Errorf("%q verifies", known)
 		}
-	})
+	}
+}
 
-	// It is good for its session, room, user and secret only. I6
-	t.Run("bound", func(t *testing.T) {
-		_, mac, _ := strings.Cut(token, ".")
-		for name, tc := range map[string]struct {
-			secret []byte
-			token  string
-			room   string
-			user   User
-		}{
-			"other room":          {current, token, "q", ann},
-			"room in other case":  {current, token, "R", ann},
-			"other user":          {current, token, "r", bob},
-			"anonymous":           {current, token, "r", User{ID: "ann", Anonymous: true}},
-			"other secret":        {old, token, "r", ann},
-			"empty secret":        {nil, token, "r", ann},
-			"other session":       {current, "s2." + mac, "r", ann},
-			"no session":          {current, "." + mac, "r", ann},
-			"no mac":              {current, "s1.", "r", ann},
-			"no dot":              {current, "s1" + mac, "r", ann},
-			"empty":               {current, "", "r", ann},
-			"dot":                 {current, ".", "r", ann},
-			"cut":                 {current, token[:len(token)-2], "r", ann},
-			"longer":              {current, token + "AA", "r", ann},
-			"flipped":             {current, flip(token, len(token)-10), "r", ann},
-			"padded":              {current, token + "=", "r", ann},
-			"other alphabet":      {current, "s1." + strings.Repeat("+", len(mac)), "r", ann},
-			"second dot":          {current, token + ".x", "r", ann},
-			"room moved in front": {current, "s1\nr." + mac, "", ann},
-		} {
-			if session, ok := verifyResume([][]byte{tc.secret}, tc.token, tc.room, tc.user); ok || session != "" {
-				t.Errorf("%s: %q passes as %q", name, tc.token, session)
-			}
+// An anonymous user has another id on every socket: the token is what such a user is known by, and it
+// is of no use to users who have a name. I4, I6
+func TestVerifyResume_Anonymous(t *testing.T) {
+	token := signResume(newSecret, "s1", "r", User{ID: "anonymous-1", Anonymous: true})
+	if !resumes(t, token, "r", User{ID: "anonymous-2", Anonymous: true}) {
+		t.Error("another id of the same person is not known")
+	}
+	for _, u := range []User{{ID: "anonymous-1"}, {ID: "anonymous"}, {ID: "ann"}, {}} {
+		if resumes(t, token, "r", u) {
+			t.Errorf("%+v passes", u)
 		}
-	})
-
-	// Every single character of a token counts, but for the unused bits of the last.
-	t.Run("every byte", func(t *testing.T) {
-		for i := range len(token) - 1 {
-			if _, ok := verifyResume([][]byte{current}, flip(token, i), "r", ann); ok {
-				t.Errorf("byte %d of %s does not matter", i, token)
-			}
-		}
-	})
-
-	// While secrets rotate the first one signs and all verify; then the old one ends.
-	t.Run("rotation", func(t *testing.T) {
-		before := signResume(old, "s1", "r", ann)
-		for _, known := range [][][]byte{{current, old}, {old, current}} {
-			for _, one := range []string{before, token} {
-				if session, ok := verifyResume(known, one, "r", ann); !ok || session != "s1" {
-					t.Errorf("%s is not known", one)
-				}
-			}
-		}
-		if _, ok := verifyResume([][]byte{current}, before, "r", ann); ok {
-			t.Error("the old secret still verifies")
-		}
-		if _, ok := verifyResume(nil, token, "r", ann); ok {
-			t.Error("no secret verifies")
-		}
-	})
-
-	// An anonymous user has another id on every socket: the token is what such a user is known by, and
-	// it is of no use to users who have a name. I4, I6
-	t.Run("anonymous", func(t *testing.T) {
-		token := signResume(current, "s1", "r", User{ID: "anonymous-1", Anonymous: true})
-		if session, ok := verifyResume([][]byte{current}, token, "r", User{ID: "anonymous-2", Anonymous: true}); !ok || session != "s1" {
-			t.Errorf("got %q, %v", session, ok)
-		}
-		for _, u := range []User{{ID: "anonymous-1"}, {ID: "anonymous"}, ann, {}} {
-			if _, ok := verifyResume([][]byte{current}, token, "r", u); ok {
-				t.Errorf("%+v passes", u)
-			}
-		}
-		if _, ok := verifyResume([][]byte{current}, token, "q", User{Anonymous: true}); ok {
-			t.Error("it is good for another room")
-		}
-	})
+	}
+	if resumes(t, token, "q", User{ID: "anonymous-1", Anonymous: true}) {
+		t.Error("it is good for another room")
+	}
 }
 
 // flip returns s with another character at i, from the same alphabet.
@@ -128,7 +134,8 @@ func FuzzVerifyResume(f *testing.F) {
 			return
 		}
 		// Nobody can sign here but the seed: what is taken is the seed, up to the spelling of base64.
-		if got := strings.NewReplacer("\r", "", "\n", "").Replace(string(text)); session != "s1" || got[:len(got)-1] != "s1."+mac[:len(mac)-1] {
+		plain := strings.NewReplacer("\r", "", "\n", "").Replace(string(text))
+		if session != "s1" || plain[:len(plain)-1] != "s1."+mac[:len(mac)-1] {
 			t.Fatalf("%q is taken as %q", text, session)
 		}
 	})

@@ -79,8 +79,9 @@ func TestFrame_Shared(t *testing.T) {
 // contract is what protocol section 1.2 gives each message: its fields, optional ones with a mark.
 func contract() map[string]string {
 	return map[string]string{
-		"welcome":  "protocol connection instance user expires? state limits heartbeat",
-		"joined":   "id room session? resume? access resumed reason? n? position head snapshot? participants state durability",
+		"welcome": "protocol connection instance user expires? state limits heartbeat",
+		"joined": "id room session? resume? access resumed reason? n? position head snapshot? participants" +
+			" state durability",
 		"op":       "room seq hash session n user time data",
 		"nack":     "room n code last? retryAfter? message",
 		"left":     "room reason",
@@ -133,9 +134,11 @@ func TestFrame_Fields(t *testing.T) {
 	ann.op("r", 1, 1)
 	ann.expect("nack")
 	for _, m := range []msg{
-		{"type": "presence", "room": "r", "data": msg{strange: strange}}, {"type": "event", "room": "r", "name": strange, "data": strange},
-		{"type": "snapshot", "room": "r", "position": fmt.Sprintf("1:%s", op.str("hash")), "data": 1}, {"type": "ping"},
-		{"type": "auth", "token": "x"}, {"type": strange}, {"type": "join", "room": strange}, {"type": "join", "room": "q"}, {"type": "leave", "room": "q"},
+		{"type": "presence", "room": "r", "data": msg{strange: strange}},
+		{"type": "event", "room": "r", "name": strange, "data": strange},
+		{"type": "snapshot", "room": "r", "position": fmt.Sprintf("1:%s", op.str("hash")), "data": 1},
+		{"type": "ping"}, {"type": "auth", "token": "x"}, {"type": strange}, {"type": "join", "room": strange},
+		{"type": "join", "room": "q"}, {"type": "leave", "room": "q"},
 	} {
 		ann.request(m)
 	}
