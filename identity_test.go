@@ -215,12 +215,11 @@ func TestHub_IdentifyNobody(t *testing.T) {
 
 	// An empty admin token is none: nobody becomes admin by sending nothing.
 	t.Run("empty admin token", func(t *testing.T) {
-		h := newHub(t, flow.Config{VerifyToken: func(context.Context, string) (flow.User, error) {
-			return flow.User{ID: "ann"}, nil
-		}})
-		user, err := h.Identify(t.Context(), request("", "x", ""))
-		if err != nil || user.Admin || user.ID != "ann" {
-			t.Errorf("got %+v, %v", user, err)
+		c := dialAs(t, newHub(t, flow.Config{VerifyToken: verify}), nil)
+		for _, m := range []msg{{"type": "auth"}, {"type": "auth", "token": ""}} {
+			if got := c.request(m); got.str("code") != "unauthenticated" {
+				t.Errorf("%v got %v", m, got)
+			}
 		}
 	})
 }

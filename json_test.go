@@ -71,7 +71,7 @@ func TestValidJSON(t *testing.T) {
 	t.Run("depth", func(t *testing.T) {
 		for _, nest := range []struct{ open, end string }{{"[", "]"}, {`{"a":`, "}"}, {` [ {"a" : `, " } ] "}} {
 			each := strings.Count(nest.open, "[") + strings.Count(nest.open, "{")
-			for _, levels := range []int{maxDepth - 2, maxDepth, maxDepth + 2} {
+			for levels := maxDepth - 2; levels <= maxDepth+2; levels += each {
 				text := strings.Repeat(nest.open, levels/each) + "1" + strings.Repeat(nest.end, levels/each)
 				if got := validJSON([]byte(text)); got != (levels <= maxDepth) {
 					t.Errorf("%d levels of %s: valid is %v", levels, nest.open, got)

@@ -148,6 +148,15 @@ func TestSequencer_Feed(t *testing.T) {
 		}
 	})
 
+	// While one hole is filled and another is left, the log has to be read. I2
+	t.Run("two holes", func(t *testing.T) {
+		s := withAuthors()
+		log := stream("a", 6)
+		want(t, s.feed([]Operation{log[1], log[2], log[5]}), "read")
+		want(t, s.feed(log[:1]), "+a1 +a2 +a3 read")
+		want(t, s.feed(log[3:5]), "+a4 +a5 +a6")
+	})
+
 	// What others appended for a session, it has not to send again. I4
 	t.Run("learns", func(t *testing.T) {
 		s := withAuthors("a")
