@@ -16,7 +16,8 @@ type scanner struct {
 	space bool // white space was seen outside strings since the flag was last cleared
 }
 
-// validJSON reports whether src is one JSON text, nested at most maxDepth deep.
+// validJSON reports whether src is one JSON text in UTF-8, nested at most maxDepth deep. encoding/json
+// takes other bytes inside strings, but a browser ends the connection that brings them.
 func validJSON(src []byte) bool {
 	s := scanner{src: src}
 	s.skip()
@@ -24,7 +25,7 @@ func validJSON(src []byte) bool {
 		return false
 	}
 	s.skip()
-	return s.i == len(src)
+	return s.i == len(src) && utf8.Valid(src)
 }
 
 // skip moves past white space.

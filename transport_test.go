@@ -76,6 +76,29 @@ func TestFrame_Shared(t *testing.T) {
 	}
 }
 
+// Nothing that is not UTF-8 reaches a room, not even from Go code: one such text in a log or a snapshot
+// would end the connection of every browser that joins, for good. I6
+func TestFrame_UTF8(t *testing.T) {
+	h := newHub(t, flow.Config{})
+	c := dial(t, h, "ann")
+	c.join("r")
+	bad := json.RawMessage("\"caf\xe9\"")
+	_, submitted := h.Submit(t.Context(), "r", flow.User{ID: "bot"}, "", bad)
+	for what, err := range map[string]error{
+		"submit": submitted, "publish": h.Publish(t.Context(), "r", flow.Event{Name: "x", Data: bad}),
+		"publish to a user": h.PublishUser(t.Context(), "ann", flow.Event{Name: "x", Data: bad}),
+		"snapshot":          h.SaveSnapshot(t.Context(), "r", flow.Snapshot{Data: bad}),
+	} {
+		if flow.ErrorCode(err) != flow.CodeInvalidMessage {
+			t.Errorf("%s got %v", what, err)
+		}
+	}
+	c.conn.Receive([]byte("{\"type\":\"op\",\"room\":\"r\",\"n\":1,\"data\":\"caf\xe9\"}"))
+	if got := c.expect("error"); got.str("code") != "invalid_message" {
+		t.Errorf("op got %v", got)
+	}
+}
+
 // contract is what protocol section 1.2 gives each message: its fields, optional ones with a mark.
 func contract() map[string]string {
 	return map[string]string{
