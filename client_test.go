@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fiberflow/flow"
@@ -175,9 +177,7 @@ func (c *client) join(room string, extra ...msg) msg {
 	c.t.Helper()
 	m := msg{"type": "join", "room": room}
 	for _, e := range extra {
-		for k, v := range e {
-			m[k] = v
-		}
+		maps.Copy(m, e)
 	}
 	got := c.request(m)
 	if got.str("type") != "joined" {
@@ -286,4 +286,10 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
+}
+
+// advance lets time pass inside a synctest bubble, and everything happen that is due by then.
+func advance(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // the clock is synctest's, which moves only so
+	synctest.Wait()
 }

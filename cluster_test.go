@@ -256,7 +256,8 @@ func TestCluster_Delete(t *testing.T) {
 func TestCluster_DeadInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		deaf := &muteBus{Bus: memx.NewBus()}
-		cfg := memory(flow.Config{Bus: deaf, Sessions: memx.NewSessionStore(memx.SessionConfig{InstanceTTL: 15 * time.Second})})
+		sessions := memx.NewSessionStore(memx.SessionConfig{InstanceTTL: 15 * time.Second})
+		cfg := memory(flow.Config{Bus: deaf, Sessions: sessions})
 		cfg.Instance = "one"
 		one, err := flow.New(cfg)
 		if err != nil {
@@ -270,11 +271,9 @@ func TestCluster_DeadInstance(t *testing.T) {
 		a, b := dial(t, one, "ann"), dial(t, two, "bob")
 		a.join("r")
 		b.join("r")
-		time.Sleep(time.Second)
-		synctest.Wait()
+		advance(time.Second)
 		deaf.mute("two")
-		time.Sleep(17 * time.Second)
-		synctest.Wait()
+		advance(17 * time.Second)
 		gone := a.find(func(m msg) bool { return m["leave"] != nil })
 		if !strings.Contains(fmt.Sprint(gone["leave"]), "disconnected") {
 			t.Errorf("presence is %v", gone)

@@ -19,7 +19,8 @@ func (void) Close(int)                 {}
 func crowd(b *testing.B, members int) *flow.Conn {
 	b.Helper()
 	h, err := flow.New(memory(flow.Config{Limits: flow.Limits{
-		OpsPerSecond: 1 << 30, EventsPerSecond: 1 << 30, PresencePerSecond: 1 << 30, Participants: 10000, Pending: 1 << 20,
+		OpsPerSecond: 1 << 30, EventsPerSecond: 1 << 30, PresencePerSecond: 1 << 30,
+		Participants: 10000, Pending: 1 << 20,
 	}}))
 	if err != nil {
 		b.Fatal(err)

@@ -12,101 +12,103 @@ import (
 	"github.com/fiberflow/flow"
 )
 
+// verify takes tokens that name their user, and knows one that has expired.
+func verify(_ context.Context, token string) (flow.User, error) {
+	switch {
+	case token == "old":
+		return flow.User{ID: "ann", Expires: time.Now().Add(-time.Minute)}, nil
+	case strings.HasPrefix(token, "user:"):
+		return flow.User{ID: token[5:], Expires: time.Now().Add(time.Hour)}, nil
+	default:
+		return flow.User{}, flow.Errorf(flow.CodeUnauthenticated, "no good")
+	}
+}
+
 func TestConn_Auth(t *testing.T) {
-	verify := func(_ context.Context, token string) (flow.User, error) {
-		switch {
-		case token == "old":
-			return flow.User{ID: "ann", Expires: time.Now().Add(-time.Minute)}, nil
-		case strings.HasPrefix(token, "user:"):
-			return flow.User{ID: token[5:], Expires: time.Now().Add(time.Hour)}, nil
-		default:
-			return flow.User{}, flow.Errorf(flow.CodeUnauthenticated, "no good")
+	t.Run("first message", testAuthFirstMessage)
+	t.Run("reauthorizes", testAuthReauthorizes)
+	t.Run("time is up", func(t *testing.T) { synctest.Test(t, testAuthTimeIsUp) })
+}
+
+// Until auth, only auth and ping are answered; then the socket is its user's.
+func testAuthFirstMessage(t *testing.T) {
+	h := newHub(t, flow.Config{VerifyToken: verify})
+	c := dialAs(t, h, nil)
+	for _, m := range []msg{{"type": "join", "room": "r"}, {"type": "what"}, {"type": "op", "room": "r", "n": 1}} {
+		c.send(m)
+		if got := c.expect("error"); got.str("code") != "unauthenticated" {
+			t.Errorf("%v answered %v", m, got)
 		}
 	}
+	if got := c.request(msg{"type": "ping"}); got.str("type") != "pong" {
+		t.Errorf("ping answered %v", got)
+	}
+	if got := c.request(msg{"type": "auth", "token": "bad"}); got.str("code") != "unauthenticated" {
+		t.Errorf("got %v", got)
+	}
+	if got := c.request(msg{"type": "auth", "token": "old"}); got.str("code") != "token_expired" {
+		t.Errorf("got %v", got)
+	}
+	got := c.request(msg{"type": "auth", "token": "user:ann"})
+	if got.str("user") != "ann" || got.num("expires") == 0 {
+		t.Fatalf("got %v", got)
+	}
+	c.join("r")
+	if got := c.request(msg{"type": "auth", "token": "user:eve"}); got.str("code") != "forbidden" {
+		t.Errorf("another user got %v", got)
+	}
+}
 
-	// Until auth, only auth and ping are answered; then the socket is its user's.
-	t.Run("first message", func(t *testing.T) {
-		h := newHub(t, flow.Config{VerifyToken: verify})
-		c := dialAs(t, h, nil)
-		for _, m := range []msg{{"type": "join", "room": "r"}, {"type": "what"}, {"type": "op", "room": "r", "n": 1}} {
-			c.send(m)
-			if got := c.expect("error"); got.str("code") != "unauthenticated" {
-				t.Errorf("%v answered %v", m, got)
-			}
-		}
-		if got := c.request(msg{"type": "ping"}); got.str("type") != "pong" {
-			t.Errorf("ping answered %v", got)
-		}
-		if got := c.request(msg{"type": "auth", "token": "bad"}); got.str("code") != "unauthenticated" {
-			t.Errorf("got %v", got)
-		}
-		if got := c.request(msg{"type": "auth", "token": "old"}); got.str("code") != "token_expired" {
-			t.Errorf("got %v", got)
-		}
-		got := c.request(msg{"type": "auth", "token": "user:ann"})
-		if got.str("user") != "ann" || got.num("expires") == 0 {
-			t.Fatalf("got %v", got)
-		}
-		c.join("r")
-		if got := c.request(msg{"type": "auth", "token": "user:eve"}); got.str("code") != "forbidden" {
-			t.Errorf("another user got %v", got)
-		}
-	})
-
-	// Renewing asks Authorize again; a right that is gone ends the membership.
-	t.Run("reauthorizes", func(t *testing.T) {
-		var mu sync.Mutex
-		access := flow.Editor
-		h := newHub(t, flow.Config{VerifyToken: verify, Authorize: func(context.Context, flow.User, string) (flow.Access, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			return access, nil
-		}})
-		c := dialAs(t, h, nil)
-		c.request(msg{"type": "auth", "token": "user:ann"})
-		c.join("r")
+// Renewing asks Authorize again; a right that is gone ends the membership.
+func testAuthReauthorizes(t *testing.T) {
+	var mu sync.Mutex
+	access := flow.Editor
+	authorize := func(context.Context, flow.User, string) (flow.Access, error) {
 		mu.Lock()
-		access = flow.None
-		mu.Unlock()
-		c.request(msg{"type": "auth", "token": "user:ann"})
-		if left := c.expect("left"); left.str("reason") != "forbidden" {
-			t.Fatalf("left is %v", left)
-		}
-		if got := c.request(msg{"type": "ping"}); got.str("type") != "pong" {
-			t.Fatalf("the socket did not live on: %v", got)
-		}
-	})
+		defer mu.Unlock()
+		return access, nil
+	}
+	h := newHub(t, flow.Config{VerifyToken: verify, Authorize: authorize})
+	c := dialAs(t, h, nil)
+	c.request(msg{"type": "auth", "token": "user:ann"})
+	c.join("r")
+	mu.Lock()
+	access = flow.None
+	mu.Unlock()
+	c.request(msg{"type": "auth", "token": "user:ann"})
+	if left := c.expect("left"); left.str("reason") != "forbidden" {
+		t.Fatalf("left is %v", left)
+	}
+	if got := c.request(msg{"type": "ping"}); got.str("type") != "pong" {
+		t.Fatalf("the socket did not live on: %v", got)
+	}
+}
 
-	// Who does not say who he is, or whose token ends, is told and closed.
-	t.Run("time is up", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			h, err := flow.New(memory(flow.Config{VerifyToken: verify}))
-			if err != nil {
-				t.Fatal(err)
-			}
-			silent := dialAs(t, h, nil)
-			ann := dialAs(t, h, &flow.User{ID: "ann", Expires: time.Now().Add(time.Minute)})
-			time.Sleep(11 * time.Second)
-			synctest.Wait()
-			if bye := silent.expect("bye"); bye.str("code") != "unauthenticated" || bye["reconnect"] != false {
-				t.Errorf("bye is %v", bye)
-			}
-			if code := silent.closed(); code != 4100 {
-				t.Errorf("close code is %d", code)
-			}
-			time.Sleep(55 * time.Second)
-			synctest.Wait()
-			if bye := ann.expect("bye"); bye.str("code") != "token_expired" || bye["reconnect"] != 0.0 {
-				t.Errorf("bye is %v", bye)
-			}
-			if code := ann.closed(); code != 4101 {
-				t.Errorf("close code is %d", code)
-			}
-			if err := h.Close(context.Background()); err != nil {
-				t.Error(err)
-			}
-		})
-	})
+// Who does not say who he is, or whose token ends, is told and closed.
+func testAuthTimeIsUp(t *testing.T) {
+	h, err := flow.New(memory(flow.Config{VerifyToken: verify}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := dialAs(t, h, nil)
+	ann := dialAs(t, h, &flow.User{ID: "ann", Expires: time.Now().Add(time.Minute)})
+	advance(11 * time.Second)
+	if bye := silent.expect("bye"); bye.str("code") != "unauthenticated" || bye["reconnect"] != false {
+		t.Errorf("bye is %v", bye)
+	}
+	if code := silent.closed(); code != 4100 {
+		t.Errorf("close code is %d", code)
+	}
+	advance(55 * time.Second)
+	if bye := ann.expect("bye"); bye.str("code") != "token_expired" || bye["reconnect"] != 0.0 {
+		t.Errorf("bye is %v", bye)
+	}
+	if code := ann.closed(); code != 4101 {
+		t.Errorf("close code is %d", code)
+	}
+	if err := h.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestConn_Receive(t *testing.T) {
@@ -147,9 +149,8 @@ func TestConn_Receive(t *testing.T) {
 				for range 20 {
 					c.conn.Receive([]byte(`{"type":"ping"}`))
 				}
-				time.Sleep(50 * time.Millisecond)
+				advance(50 * time.Millisecond)
 			}
-			synctest.Wait()
 			if got := c.expect("error"); got.str("code") != "rate_limited" || got.num("retryAfter") < 1 {
 				t.Errorf("got %v", got)
 			}
@@ -251,7 +252,8 @@ func TestHub_Close(t *testing.T) {
 		closing.Wait()
 		two := newHub(t, cfg)
 		b := dial(t, two, "ann")
-		if j2 := b.join("r", msg{"resume": j.str("resume")}); j2.str("session") != j.str("session") || j2["n"] != 1.0 {
+		j2 := b.join("r", msg{"resume": j.str("resume")})
+		if j2.str("session") != j.str("session") || j2["n"] != 1.0 {
 			t.Fatalf("joined is %v", j2)
 		}
 	})
@@ -272,8 +274,7 @@ func TestHub_IdleRooms(t *testing.T) {
 			t.Errorf("%d rooms are open", got)
 		}
 		c.drop()
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		advance(time.Minute)
 		if got := h.Stats(); got.Rooms != 0 || got.Sessions != 0 || got.Connections != 0 {
 			t.Errorf("left over: %+v", got)
 		}

@@ -69,7 +69,8 @@ func TestDashboard_refused(t *testing.T) {
 	s := start(t, options{})
 	s.call(t, http.MethodGet, "/dashboard", "", "").wantError(t, http.StatusUnauthorized, flow.CodeUnauthenticated)
 	s.call(t, http.MethodGet, "/dashboard", "as-ann", "").wantError(t, http.StatusForbidden, flow.CodeForbidden)
-	page := s.call(t, http.MethodGet, "/dashboard", "", "", "Accept", "text/html,*/*").wantStatus(t, http.StatusUnauthorized)
+	page := s.call(t, http.MethodGet, "/dashboard", "", "", "Accept", "text/html,*/*").
+		wantStatus(t, http.StatusUnauthorized)
 	if !strings.Contains(string(page.body), `id="token"`) || page.header.Get("Content-Security-Policy") == "" {
 		t.Errorf("a browser gets %s with %v", page.body, page.header)
 	}
