@@ -52,7 +52,8 @@ type Config struct {
 	// Admin says whether a request may use the admin routes. Default: only AdminToken may.
 	Admin func(ctx context.Context, r Request) (bool, error)
 	// Authorize says what a user may do in a room. It is called at join, at auth and on every REST
-	// request. Default: everybody is Editor everywhere.
+	// request. An *Error refuses with its code; any other error is logged, and the client may try
+	// again. Default: everybody is Editor everywhere.
 	Authorize func(ctx context.Context, user User, room string) (Access, error)
 	// OnOperation is asked before an operation goes to the log. An error refuses it: [CodeRejected]
 	// with the message of an *Error, or with a neutral one. op has no Seq and Hash yet.

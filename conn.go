@@ -2,15 +2,16 @@ package flow
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
 
 // The bounds of what may wait for a client that does not read.
 const (
-	sendBudget = 256 << 10      // above it operations stay in the log and presence is left out
-	sendLimit  = 4 * sendBudget // above it even answers do not fit: the client is closed as slow
-	idleQueue  = 16             // frames that an idle connection keeps room for
+	sendBudget = 256 << 10 // above it operations stay in the log and presence is left out
+	sendLimit  = 8 << 20   // above it even answers do not fit: the client is closed as slow
+	idleQueue  = 16        // frames that an idle connection keeps room for
 )
 
 // Conn is one client's connection, a socket or a stream. The transport calls Receive from one
@@ -48,17 +49,19 @@ type Conn struct {
 // shutting down.
 func (h *Hub) Connect(t Transport, user *User) (*Conn, error) {
 	c := newConn(h, t, user)
+	f := c.welcome()
+	c.queue, c.bytes = append(c.queue, f), len(f.JSON) // ahead of what others may send once they see it
 	if err := h.addConn(c); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if user == nil {
 		c.deadline = time.AfterFunc(h.cfg.AuthTimeout, func() { c.Close(ByeUnauthenticated) })
 	} else {
 		c.watchExpiryLocked()
 	}
-	c.mu.Unlock()
-	c.send(c.welcome())
+	c.startLocked()
 	return c, nil
 }
 
@@ -99,7 +102,8 @@ func (c *Conn) watchExpiryLocked() {
 		c.deadline = nil
 	}
 	if c.user != nil && !c.user.Expires.IsZero() && !c.ended {
-		c.deadline = time.AfterFunc(time.Until(c.user.Expires), func() { c.Close(ByeTokenExpired) })
+		left := time.Until(c.user.Expires) + tokenLeeway - time.Second
+		c.deadline = time.AfterFunc(left, func() { c.Close(ByeTokenExpired) })
 	}
 }
 
@@ -134,9 +138,9 @@ func (h *Hub) reconnectDelay(why Bye) time.Duration {
 	switch why {
 	case ByeShutdown:
 		spread := min(5*time.Second, 200*time.Millisecond+time.Duration(h.stats.connections.Load())*2*time.Millisecond)
-		return rand.N(spread) //nolint:gosec // spreads load, protects nothing
+		return rand.N(spread)
 	case ByeRateLimited, ByeOverloaded:
-		return 2*time.Second + rand.N(3*time.Second) //nolint:gosec // see above
+		return 2*time.Second + rand.N(3*time.Second)
 	default:
 		return 0
 	}
@@ -192,12 +196,9 @@ func (c *Conn) addMember(m *member) bool {
 	if c.ended || c.ending {
 		return false
 	}
-	for _, known := range c.members {
-		if known == m {
-			return true
-		}
+	if !slices.Contains(c.members, m) {
+		c.members = append(c.members, m)
 	}
-	c.members = append(c.members, m)
 	return true
 }
 

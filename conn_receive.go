@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -85,8 +86,11 @@ func (c *Conn) refuse(m *message, err error) {
 	if m.kind == "op" {
 		id = ""
 	}
-	if ErrorCode(err) == CodeInternal {
+	switch {
+	case ErrorCode(err) == CodeInternal:
 		c.hub.log.Error("request failed", "type", m.kind, "room", m.room, "error", err)
+	case errors.Unwrap(err) != nil:
+		c.hub.log.Debug("request refused", "type", m.kind, "room", m.room, "error", err)
 	}
 	c.send(errorFrame(id, m.room, err))
 }
@@ -167,7 +171,7 @@ func (c *Conn) reauthorize(ctx context.Context) {
 		if err != nil {
 			continue // the right stands as it was; the application could not be asked
 		}
-		m.setAccess(access)
+		m.renew(access, *c.user)
 		if access < Viewer {
 			m.end(LeaveForbidden)
 		}

@@ -1,5 +1,7 @@
 package flow
 
+import "slices"
+
 // send queues an answer or a notice. A client that lets too many of them wait is closed as slow.
 func (c *Conn) send(f *Frame) {
 	c.mu.Lock()
@@ -41,12 +43,9 @@ func (c *Conn) lag(m *member) {
 	if c.ended || c.ending {
 		return
 	}
-	for _, known := range c.lagging {
-		if known == m {
-			return
-		}
+	if !slices.Contains(c.lagging, m) {
+		c.lagging = append(c.lagging, m)
 	}
-	c.lagging = append(c.lagging, m)
 	c.startLocked()
 }
 

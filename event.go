@@ -88,10 +88,11 @@ func (r *room) deliverEvent(f *Frame, session, user string, except *member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range r.list {
-		if m == except || (session != "" && m.session != session) || (user != "" && (m.session == "" || m.user.ID != user)) {
-			continue
+		forSession := session == "" || m.session == session
+		forUser := user == "" || m.session != "" && m.user.ID == user
+		if m != except && forSession && forUser {
+			m.conn.offer(f)
 		}
-		m.conn.offer(f)
 	}
 }
 

@@ -122,10 +122,10 @@ func rewindFrame(room string, to Position, reason string) *Frame {
 
 func nackFrame(room string, n nack) *Frame {
 	buf := appendField(frameOf("nack"), "room", room)
-	buf = appendNumber(buf, "n", int64(n.n)) //nolint:gosec // at most 2^53-1
+	buf = appendNumber(buf, "n", int64(n.n))
 	buf = appendField(buf, "code", string(n.code))
 	if n.withLast() {
-		buf = appendNumber(buf, "last", int64(n.last)) //nolint:gosec // at most 2^53-1
+		buf = appendNumber(buf, "last", int64(n.last))
 	}
 	buf = appendRetry(buf, n.retry)
 	return seal("nack", appendField(buf, "message", n.message))

@@ -36,7 +36,6 @@ type Hub struct {
 
 	mu       sync.Mutex // guards what follows; before a room's lock, never after
 	draining bool
-	closed   bool
 	rooms    map[string]*room
 	conns    map[*Conn]struct{}
 	users    map[string]map[*Conn]struct{}
@@ -44,7 +43,7 @@ type Hub struct {
 	rest     map[string]*bucket
 	unsaved  map[*member]struct{} // sessions that the store does not have as they are
 	ended    map[string]struct{}  // sessions that the store may still have, and must not
-	stalled  map[*member]*Conn    // members that wait for a log that is away
+	stalled  map[*member]struct{} // members that wait for a log that is away
 	seen     map[string]time.Time // when other instances were last heard of
 	asked    map[string]chan struct{}
 	state    State
@@ -66,7 +65,7 @@ func New(cfg Config) (*Hub, error) {
 		cfg: cfg, log: cfg.Logger, limits: limits, requests: requests(), dirty: make(chan struct{}, 1),
 		rooms: map[string]*room{}, conns: map[*Conn]struct{}{}, users: map[string]map[*Conn]struct{}{},
 		empty: make(chan struct{}), rest: map[string]*bucket{}, unsaved: map[*member]struct{}{},
-		ended: map[string]struct{}{}, stalled: map[*member]*Conn{}, seen: map[string]time.Time{},
+		ended: map[string]struct{}{}, stalled: map[*member]struct{}{}, seen: map[string]time.Time{},
 		asked: map[string]chan struct{}{}, closing: make(chan struct{}),
 	}
 	for _, text := range cfg.AllowedOrigins {

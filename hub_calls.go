@@ -116,7 +116,16 @@ func (h *Hub) Room(ctx context.Context, room string) (RoomInfo, error) {
 	return info, nil
 }
 
-// DeleteRoom removes a room's log and snapshot everywhere. Its members get left deleted.
+// lastOf returns where a full page of the store ends: what is known here beyond that belongs to a later
+// page. "" when the page is the last one.
+func lastOf(stored []Session, limit int) string {
+	if len(stored) < limit || limit < 1 {
+		return ""
+	}
+	return stored[len(stored)-1].ID
+}
+
+// DeleteRoom removes a room's log, snapshot and sessions everywhere. Its members get left deleted.
 func (h *Hub) DeleteRoom(ctx context.Context, room string) error {
 	if !ValidRoom(room) {
 		return errInvalidRoom()
@@ -127,7 +136,7 @@ func (h *Hub) DeleteRoom(ctx context.Context, room string) error {
 	if r := h.peek(room); r != nil {
 		r.fed(Feed{Deleted: true})
 	}
-	return nil
+	return h.endStored(ctx, SessionQuery{Room: room})
 }
 
 // Participants returns who is in a room, sorted by session id, after the given one, at most limit. It
@@ -140,13 +149,16 @@ func (h *Hub) Participants(ctx context.Context, room, after string, limit int) (
 	if err != nil && ErrorCode(err) != CodeUnavailable {
 		return nil, err
 	}
+	last := lastOf(stored, limit)
 	known := map[string]Participant{}
 	for _, s := range stored {
 		if s.Instance == h.cfg.Instance {
 			continue // the truth about those is here
 		}
 		state := parsePresence(s.Presence)
-		known[s.ID] = Participant{Session: s.ID, User: s.User.ID, Profile: s.User.Profile(), Presence: state.appendTo(nil), Joined: s.Joined}
+		known[s.ID] = Participant{
+			Session: s.ID, User: s.User.ID, Profile: s.User.Profile(), Presence: state.appendTo(nil), Joined: s.Joined,
+		}
 	}
 	if r := h.peek(room); r != nil {
 		r.mu.Lock()
@@ -157,10 +169,14 @@ func (h *Hub) Participants(ctx context.Context, room, after string, limit int) (
 	}
 	all := make([]Participant, 0, len(known))
 	for _, p := range known {
-		if p.Session > after {
+		if p.Session > after && (last == "" || p.Session <= last) {
 			all = append(all, p)
 		}
 	}
 	slices.SortFunc(all, func(a, b Participant) int { return strings.Compare(a.Session, b.Session) })
-	return all[:min(limit, len(all))], nil
+	if last == "" || len(all) >= limit {
+		return all[:min(limit, len(all))], nil
+	}
+	more, err := h.Participants(ctx, room, last, limit-len(all))
+	return append(all, more...), err
 }

@@ -2,6 +2,8 @@ package flow
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -34,7 +36,8 @@ func (h *Hub) Close(ctx context.Context) error {
 	h.sayBye(ctx)
 	h.depart(ctx)
 	h.stopBus()
-	for _, r := range h.openRooms() {
+	for _, r := range h.allRooms() {
+		<-r.ready // the backends' own timeouts bound it
 		r.shut()
 	}
 	h.gate.Lock()
@@ -91,7 +94,7 @@ func (h *Hub) sayBye(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	for _, c := range h.allConns() {
-		c.cut()
+		h.spawn(c.cut) // side by side: each may take a moment
 	}
 	select {
 	case <-h.empty:
@@ -114,14 +117,24 @@ func (h *Hub) depart(ctx context.Context) {
 	}
 }
 
+// openRooms returns the rooms that are open, in the random order of a map.
 func (h *Hub) openRooms() []*room {
+	rooms := h.allRooms()
+	return slices.DeleteFunc(rooms, func(r *room) bool {
+		select {
+		case <-r.ready:
+			return false
+		default:
+			return true
+		}
+	})
+}
+
+// allRooms returns the rooms, those too that are just being opened.
+func (h *Hub) allRooms() []*room {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	rooms := make([]*room, 0, len(h.rooms))
-	for _, r := range h.rooms {
-		rooms = append(rooms, r)
-	}
-	return rooms
+	return slices.Collect(maps.Values(h.rooms))
 }
 
 func (h *Hub) allConns() []*Conn {

@@ -14,6 +14,7 @@ func (h *Hub) UserSessions(ctx context.Context, user, after string, limit int) (
 	if err != nil && ErrorCode(err) != CodeUnavailable {
 		return nil, err
 	}
+	last := lastOf(stored, limit)
 	known := map[string]Session{}
 	for _, s := range stored {
 		if s.Instance != h.cfg.Instance {
@@ -25,12 +26,16 @@ func (h *Hub) UserSessions(ctx context.Context, user, after string, limit int) (
 	}
 	all := make([]Session, 0, len(known))
 	for _, s := range known {
-		if s.ID > after {
+		if s.ID > after && (last == "" || s.ID <= last) {
 			all = append(all, s)
 		}
 	}
 	slices.SortFunc(all, func(a, b Session) int { return strings.Compare(a.ID, b.ID) })
-	return all[:min(limit, len(all))], nil
+	if last == "" || len(all) >= limit {
+		return all[:min(limit, len(all))], nil
+	}
+	more, err := h.UserSessions(ctx, user, last, limit-len(all))
+	return append(all, more...), err
 }
 
 // membersOf returns the sessions of a user that are here.
@@ -59,14 +64,17 @@ func (h *Hub) Kick(ctx context.Context, room, session string) error {
 	}
 	s, err := h.cfg.Sessions.Get(ctx, session)
 	stored := err == nil && s.Room == room
-	there := h.ask(ctx, peerMessage{Kind: peerKick, Room: room, Session: session})
+	elsewhere := stored && s.Instance != "" && s.Instance != h.cfg.Instance
+	there := (elsewhere || h.hasPeers()) && h.ask(ctx, peerMessage{Kind: peerKick, Room: room, Session: session})
 	switch {
-	case stored && s.Instance != "" && s.Instance != h.cfg.Instance && !there:
+	case elsewhere && !there:
 		return Unavailable(errors.New("instance " + s.Instance + ", which has the session, does not answer"))
 	case stored: // also one without a socket, which waits to be resumed
 		return h.cfg.Sessions.Delete(ctx, session)
 	case there:
 		return nil
+	case err != nil && ErrorCode(err) != CodeNotFound:
+		return err
 	}
 	return Errorf(CodeNotFound, "there is no such session")
 }
@@ -84,19 +92,28 @@ func (h *Hub) kickMember(room, session string) bool {
 	return true
 }
 
-// KickUser ends all sessions of a user, on all instances.
+// KickUser ends all sessions of a user, on all instances, those too that wait to be resumed. It does not
+// wait for the other instances.
 func (h *Hub) KickUser(ctx context.Context, user string) error {
 	h.kickHere(user)
 	h.control.send(peerMessage{Kind: peerKickUser, User: user})
+	return h.endStored(ctx, SessionQuery{User: user})
+}
+
+// endStored deletes the sessions that a query selects from the store.
+func (h *Hub) endStored(ctx context.Context, q SessionQuery) error {
+	const page = 100
+	q.Limit, q.Detached = page, true
 	for {
-		left, err := h.cfg.Sessions.List(ctx, SessionQuery{User: user, Limit: 100})
+		left, err := h.cfg.Sessions.List(ctx, q)
 		if err != nil {
 			return err
 		}
 		for _, s := range left {
 			err = errors.Join(err, h.cfg.Sessions.Delete(ctx, s.ID))
+			q.After = s.ID
 		}
-		if err != nil || len(left) < 100 {
+		if err != nil || len(left) < page {
 			return err
 		}
 	}
@@ -109,12 +126,18 @@ func (h *Hub) kickHere(user string) {
 	}
 }
 
+// hasPeers reports whether there may be other instances.
+func (h *Hub) hasPeers() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.seen) > 0 || h.cfg.Bus.Health().Backend != backendMemory
+}
+
 // ask sends a request to the other instances, and reports whether one of them has done it.
 func (h *Hub) ask(ctx context.Context, m peerMessage) bool {
 	m.Ask = newID()
 	answer := make(chan struct{}, 1)
 	h.mu.Lock()
-	alone := len(h.seen) == 0 && h.cfg.Bus.Health().Backend == backendMemory
 	h.asked[m.Ask] = answer
 	h.mu.Unlock()
 	defer func() {
@@ -122,9 +145,6 @@ func (h *Hub) ask(ctx context.Context, m peerMessage) bool {
 		defer h.mu.Unlock()
 		delete(h.asked, m.Ask)
 	}()
-	if alone {
-		return false
-	}
 	h.control.send(m)
 	limit := time.NewTimer(askTimeout)
 	defer limit.Stop()

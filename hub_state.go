@@ -15,7 +15,8 @@ func (h *Hub) watchState() {
 		if before == s.State || (before == "" && s.State == Live) {
 			continue
 		}
-		h.log.Warn("subsystem changed state", "subsystem", s.Name, "backend", s.Backend, "from", string(or(before, Live)), "to", string(s.State))
+		h.log.Warn("subsystem changed state", "subsystem", s.Name, "backend", s.Backend,
+			"from", string(or(before, Live)), "to", string(s.State))
 		changed = true
 		if s.State == Live {
 			h.restored(s.Name)
@@ -52,6 +53,5 @@ func (h *Hub) restored(subsystem string) {
 	}
 	if subsystem == subsystemCollaboration {
 		h.markMoved()
-		h.wakeKeeper() // for what failed to be written or deleted meanwhile
 	}
 }

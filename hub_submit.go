@@ -14,7 +14,9 @@ const submitOps = 100
 // key, at most 200 bytes, a repeated call of the same author (or of any anonymous one) within 24 hours
 // answers what the first answered; with other data it is [CodeRejected]. OnOperation is asked,
 // Authorize is not.
-func (h *Hub) Submit(ctx context.Context, room string, author User, key string, data ...json.RawMessage) (Submitted, error) {
+func (h *Hub) Submit(
+	ctx context.Context, room string, author User, key string, data ...json.RawMessage,
+) (Submitted, error) {
 	if !ValidRoom(room) {
 		return Submitted{}, errInvalidRoom()
 	}
@@ -36,7 +38,14 @@ func (h *Hub) Submit(ctx context.Context, room string, author User, key string, 
 	r.mu.Lock()
 	head := r.seq.head
 	r.mu.Unlock()
-	answers, err := h.cfg.Log.Append(ctx, room, Batch{Key: key, Operations: ops})
+	batch := Batch{Fence: head, Key: key, Operations: ops}
+	answers, err := h.cfg.Log.Append(ctx, room, batch)
+	if mustRepair(err) && r.repair(err) {
+		answers, err = h.cfg.Log.Append(ctx, room, batch)
+	}
+	if mustRepair(err) {
+		err = Unavailable(err)
+	}
 	if err != nil {
 		return Submitted{}, err
 	}

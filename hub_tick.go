@@ -26,6 +26,7 @@ func (h *Hub) tick() {
 			lastBeat = now
 			h.control.send(peerMessage{Kind: peerBeat})
 			h.reapInstances(now)
+			h.announceAgain()
 			h.closeIdle(now)
 			all := now.Sub(lastTouch) >= h.cfg.SessionTTL/3
 			if all {
@@ -55,11 +56,9 @@ func (h *Hub) checkPositions() {
 	if h.cfg.Log.Health().Backend == backendMemory {
 		return // its feed is a function call
 	}
-	rooms := h.openRooms() // in the random order of a map
+	rooms := h.openRooms()
 	for _, r := range rooms[:min(checkRooms, len(rooms))] {
-		r.mu.Lock()
-		r.readLocked()
-		r.mu.Unlock()
+		r.readAgain()
 	}
 }
 
@@ -76,7 +75,7 @@ func (h *Hub) reapMembers(now time.Time) {
 		}
 		r.mu.Unlock()
 		for _, m := range lost {
-			m.remove(LeaveDisconnected)
+			m.expire(now)
 		}
 	}
 }
@@ -85,28 +84,50 @@ func (h *Hub) reapMembers(now time.Time) {
 func (h *Hub) resumeStalled() {
 	h.mu.Lock()
 	stalled := h.stalled
-	h.stalled = map[*member]*Conn{}
+	h.stalled = map[*member]struct{}{}
 	h.mu.Unlock()
-	for m, c := range stalled {
-		c.lag(m)
+	for m := range stalled {
+		m.room.mu.Lock()
+		if m.conn != nil {
+			m.conn.lag(m)
+		}
+		m.room.mu.Unlock()
 	}
 }
 
 // stall notes a member that waits for the log.
-func (h *Hub) stall(c *Conn, m *member) {
+func (h *Hub) stall(m *member) {
 	// A room's lock is held here, and the hub's comes before it: go another way.
 	h.spawn(func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.stalled[m] = c
+		h.stalled[m] = struct{}{}
 	})
 }
 
-// sawInstance notes a sign of life.
+// sawInstance notes a sign of life. One that was not known, or was taken for dead, is asked who is
+// there.
 func (h *Hub) sawInstance(instance string) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	_, known := h.seen[instance]
 	h.seen[instance] = time.Now()
+	h.mu.Unlock()
+	if !known {
+		h.spawn(func() {
+			for _, r := range h.openRooms() {
+				r.announce(peerSync)
+			}
+		})
+	}
+}
+
+// announceAgain tells the other instances who is in the rooms for which the bus has lost a message.
+func (h *Hub) announceAgain() {
+	for _, r := range h.openRooms() {
+		if r.peers.lossy() {
+			r.announce(peerList)
+		}
+	}
 }
 
 // reapInstances forgets the sessions of instances that have been silent for too long.

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// tokenLeeway is how far the clocks of who signs tokens and of this instance may be apart.
+const tokenLeeway = 5 * time.Second
+
 // adminID is the user id that the admin token acts as.
 const adminID = "admin"
 
@@ -80,7 +83,7 @@ func (h *Hub) verifyToken(ctx context.Context, token string) (User, error) {
 	if err != nil {
 		return User{}, unauthenticated(err)
 	}
-	if !user.Expires.IsZero() && !time.Now().Before(user.Expires) {
+	if !user.Expires.IsZero() && time.Since(user.Expires) >= tokenLeeway {
 		return User{}, Errorf(CodeTokenExpired, "the token has expired")
 	}
 	checked, err := checkUser(user)
@@ -161,10 +164,17 @@ func (h *Hub) access(ctx context.Context, user User, room string) (Access, error
 		return Owner, nil
 	}
 	access, err := h.cfg.Authorize(ctx, user, room)
-	if err != nil {
-		return None, &Error{Code: CodeForbidden, Message: errForbidden().Message, Err: err}
+	if err == nil {
+		return access, nil
 	}
-	return access, nil
+	if ErrorCode(err) != CodeInternal {
+		return None, err
+	}
+	h.log.Error("Authorize failed", "room", room, "user", user.ID, "error", err)
+	return None, &Error{
+		Code: CodeUnavailable, Message: "the access cannot be checked now, try again",
+		RetryAfter: time.Second, Err: err,
+	}
 }
 
 // restPerSecond bounds the requests of one user over REST.

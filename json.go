@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"bytes"
 	"encoding/json"
 	"unicode/utf8"
 )
@@ -255,10 +256,8 @@ func elements(array []byte, f func(element []byte)) {
 
 // unquote returns the text of a valid JSON string without its quotes.
 func unquote(raw []byte) string {
-	for _, c := range raw {
-		if c == '\\' {
-			return unquoteEscaped(raw)
-		}
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		return unquoteEscaped(raw)
 	}
 	return string(raw)
 }

@@ -2,6 +2,8 @@ package flow
 
 import (
 	"context"
+	"maps"
+	"slices"
 )
 
 // touch tells the store that this instance lives, and, when all is set, renews its sessions.
@@ -54,7 +56,13 @@ func (h *Hub) keep(m *member) {
 func (h *Hub) forget(m *member) {
 	h.mu.Lock()
 	delete(h.unsaved, m)
-	h.ended[m.session] = struct{}{}
+	h.mu.Unlock()
+	h.forgetID(m.session)
+}
+
+func (h *Hub) forgetID(session string) {
+	h.mu.Lock()
+	h.ended[session] = struct{}{}
 	h.mu.Unlock()
 	h.wakeKeeper()
 }
@@ -74,8 +82,15 @@ func (h *Hub) wakeKeeper() {
 	}
 }
 
-// markMoved gives the keeper the sessions whose presence has changed.
+// markMoved gives the keeper the sessions whose presence has changed, and lets it try again what has
+// failed.
 func (h *Hub) markMoved() {
+	h.mu.Lock()
+	waiting := len(h.unsaved)+len(h.ended) > 0
+	h.mu.Unlock()
+	if waiting {
+		h.wakeKeeper()
+	}
 	for _, r := range h.openRooms() {
 		r.mu.Lock()
 		var moved []*member
@@ -104,11 +119,12 @@ func (h *Hub) keepSessions() {
 	}
 }
 
-// saveDirty writes and deletes what is marked. What fails stays marked for the return of the store.
+// saveDirty writes and deletes what is marked. What fails stays marked, and is tried again from time to
+// time. A session counts as ended until the store has forgotten it.
 func (h *Hub) saveDirty(ctx context.Context) {
 	h.mu.Lock()
-	unsaved, ended := h.unsaved, h.ended
-	h.unsaved, h.ended = map[*member]struct{}{}, map[string]struct{}{}
+	unsaved, ended := h.unsaved, slices.Collect(maps.Keys(h.ended))
+	h.unsaved = map[*member]struct{}{}
 	h.mu.Unlock()
 	for m := range unsaved {
 		if !h.save(ctx, m) {
@@ -117,10 +133,10 @@ func (h *Hub) saveDirty(ctx context.Context) {
 			h.mu.Unlock()
 		}
 	}
-	for id := range ended {
-		if err := h.cfg.Sessions.Delete(ctx, id); err != nil {
+	for _, id := range ended {
+		if err := h.cfg.Sessions.Delete(ctx, id); err == nil {
 			h.mu.Lock()
-			h.ended[id] = struct{}{}
+			delete(h.ended, id)
 			h.mu.Unlock()
 		}
 	}
@@ -130,7 +146,7 @@ func (h *Hub) saveDirty(ctx context.Context) {
 func (h *Hub) save(ctx context.Context, m *member) bool {
 	m.room.mu.Lock()
 	s := m.record()
-	over := m.gone && m.room.members[m.session] != nil // a newer member has the session
+	over := m.ended || m.gone && m.room.members[m.session] != nil // a newer member has the session
 	m.unsaved = false
 	m.room.mu.Unlock()
 	if over || s.Instance == "" && h.elsewhere(ctx, s.ID) {

@@ -23,6 +23,8 @@ type member struct {
 	streams  uint64   // counts restarts of the stream
 	state    presence
 	unsaved  bool // the store does not have the present state
+	ended    bool // for good: the store must not have it
+	guessed  bool // cursor was taken as good while the log was away, and must be checked
 	ops      bucket
 	events   bucket
 	moves    bucket
@@ -54,14 +56,25 @@ func (m *member) access() Access {
 	return m.level
 }
 
-func (m *member) setAccess(level Access) {
-	m.room.mu.Lock()
-	defer m.room.mu.Unlock()
+// renew takes over what a fresh authentication says.
+func (m *member) renew(level Access, user User) {
+	r := m.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	m.level = level
+	if m.gone || m.user.Name == user.Name && m.user.Picture == user.Picture {
+		return
+	}
+	m.user.Name, m.user.Picture, m.unsaved = user.Name, user.Picture, true
+	r.changeLocked(m.session).joined = true // a join tells the profile
 }
 
-// grantCredit lets a client resend what is pending, without a limit. The room's lock is held.
+// grantCredit lets a client resend what is pending, without a limit. A client that joins over and over
+// gets no more of it. The room's lock is held.
 func (m *member) grantCredit() {
+	if time.Now().Before(m.creditTo) {
+		return
+	}
 	m.credit = m.room.hub.cfg.Limits.Pending
 	m.creditTo = time.Now().Add(10 * time.Second)
 }
@@ -106,7 +119,7 @@ func (m *member) show(f *Frame) {
 // leave ends a session at its client's wish.
 func (m *member) leave(c *Conn) {
 	c.dropMember(m)
-	m.remove(LeaveLeft)
+	m.finish(LeaveLeft, func() bool { return m.conn == c })
 }
 
 // lose notes that a connection has ended. The session stays in the list for the grace, in case the
@@ -123,19 +136,49 @@ func (m *member) lose(c *Conn) {
 	r.mu.Unlock()
 }
 
+// expire takes a session out of the list whose client did not come back within the grace.
+func (m *member) expire(now time.Time) {
+	m.finish(LeaveDisconnected, func() bool { return m.conn == nil && now.Sub(m.lost) >= m.room.hub.cfg.Grace })
+}
+
 // end ends a session that its client did not leave by itself, and tells it.
 func (m *member) end(reason LeaveReason) {
-	r := m.room
-	r.mu.Lock()
-	c := m.conn
-	r.mu.Unlock()
-	if c != nil {
+	m.finish(reason, func() bool { return true })
+}
+
+// finish takes a member out of its room if, under the room's lock, that is still right. Its session ends
+// for good unless it can be resumed or lives on elsewhere.
+func (m *member) finish(reason LeaveReason, right func() bool) {
+	r, h := m.room, m.room.hub
+	c, p, ok := r.drop(m, reason, right)
+	if !ok {
+		return
+	}
+	if c != nil && reason != LeaveLeft {
 		m.dismiss(c, reason)
 	}
-	if reason == LeaveForbidden {
-		reason = LeaveKicked
+	if m.session == "" {
+		return
 	}
-	m.remove(reason)
+	switch reason {
+	case LeaveReplaced:
+		r.announce(peerList) // whoever still shows it as ours is told otherwise
+	case LeaveDisconnected:
+		h.keep(m) // without an instance, to be resumed
+	default:
+		h.forget(m)
+	}
+	if h.cfg.OnLeave != nil {
+		h.hook("OnLeave", func() { h.cfg.OnLeave(r.id, p, shownAs(reason)) })
+	}
+}
+
+// shownAs returns the reason that others see.
+func shownAs(reason LeaveReason) LeaveReason {
+	if reason == LeaveForbidden || reason == LeaveDeleted {
+		return LeaveKicked
+	}
+	return reason
 }
 
 // dismiss tells a connection that a membership is over. One that loses its last room by a kick or a
@@ -151,28 +194,5 @@ func (m *member) dismiss(c *Conn, reason LeaveReason) {
 		c.Close(ByeKicked)
 	case LeaveReplaced:
 		c.Close(ByeReplaced)
-	}
-}
-
-// remove takes a session out of its room, and ends it for good unless it can be resumed or lives on
-// elsewhere.
-func (m *member) remove(reason LeaveReason) {
-	r := m.room
-	if !r.drop(m, reason) || m.session == "" {
-		return
-	}
-	h := r.hub
-	switch reason {
-	case LeaveReplaced: // it lives on elsewhere
-	case LeaveDisconnected:
-		h.keep(m) // without an instance, to be resumed
-	default:
-		h.forget(m)
-	}
-	if h.cfg.OnLeave != nil {
-		r.mu.Lock()
-		p := m.participant()
-		r.mu.Unlock()
-		h.hook("OnLeave", func() { h.cfg.OnLeave(r.id, p, reason) })
 	}
 }

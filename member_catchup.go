@@ -45,11 +45,13 @@ func (m *member) fromRing(c *Conn) (streams uint64, after Position, ok bool) {
 		return 0, Position{}, false
 	}
 	entries, inRing := r.ring.after(m.cursor.Seq, feedBytes)
-	if !inRing && m.cursor.Seq < r.seq.head.Seq {
+	if m.guessed || !inRing && m.cursor.Seq < r.seq.head.Seq {
 		return m.streams, m.cursor, true
 	}
 	for i := range entries {
-		c.send(entries[i].frame)
+		if !c.offer(entries[i].frame) {
+			break
+		}
 		m.cursor = entries[i].frame.Position
 	}
 	m.settleLocked()
@@ -73,16 +75,17 @@ func (m *member) fromPage(c *Conn, streams uint64, page Page, err error) bool {
 		m.rewindLocked(page.Base, "repair")
 		return false
 	default:
-		r.hub.stall(c, m)
+		r.hub.stall(m)
 		return false
 	}
+	m.guessed = false
 	for _, op := range page.Operations {
-		if op.Seq == m.cursor.Seq+1 {
-			c.send(opFrame(r.id, op))
-			m.cursor = op.Position()
+		if !c.offer(opFrame(r.id, op)) {
+			break // it has enough for now, and comes back when its queue is empty
 		}
+		m.cursor = op.Position()
 	}
-	if len(page.Operations) == 0 {
+	if len(page.Operations) == 0 && m.cursor.Seq >= page.Head.Seq {
 		m.behind = false // the log ends here; what comes is pushed
 		return false
 	}

@@ -16,7 +16,8 @@ type origin struct {
 func parseOrigin(s string) (origin, error) {
 	bad := fmt.Errorf("origin %q must be scheme://host[:port], with \"*.\" before the host for sub-domains", s)
 	u, err := url.Parse(strings.Replace(strings.ToLower(s), "://*.", "://", 1))
-	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Host == "" || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return origin{}, bad
 	}
 	o := origin{scheme: u.Scheme, host: u.Hostname(), port: u.Port(), subdomains: strings.Contains(s, "://*.")}

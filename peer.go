@@ -64,6 +64,7 @@ type outbox struct {
 	mu      sync.Mutex
 	queue   []peerMessage
 	sending bool
+	lost    bool // messages, since lossy was asked
 }
 
 func newOutbox(h *Hub, topic string) *outbox { return &outbox{hub: h, topic: topic} }
@@ -73,7 +74,7 @@ func (o *outbox) send(m peerMessage) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.queue) >= outboxLimit {
-		o.queue = append(o.queue[:0], o.queue[1:]...)
+		o.queue, o.lost = append(o.queue[:0], o.queue[1:]...), true
 	}
 	o.queue = append(o.queue, m)
 	if !o.sending {
@@ -101,8 +102,20 @@ func (o *outbox) drain() {
 		}
 		if err := o.hub.cfg.Bus.Publish(o.hub.ctx, o.topic, append(buf, ']')); err != nil {
 			o.hub.stats.busLost.Add(int64(len(queue)))
+			o.mu.Lock()
+			o.lost = true
+			o.mu.Unlock()
 		}
 	}
+}
+
+// lossy reports whether messages were lost since it was last asked.
+func (o *outbox) lossy() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	lost := o.lost
+	o.lost = false
+	return lost
 }
 
 // unpack returns the sender and the messages of a payload; ok is false for what this instance sent

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -76,6 +77,21 @@ func (p presence) merge(patch presence) presence {
 		merged = merged.with(key)
 	}
 	return slices.DeleteFunc(merged, func(k presenceKey) bool { return k.value == nil })
+}
+
+// diff returns the patch that makes after of p.
+func (p presence) diff(after presence) (patch presence) {
+	was := map[string][]byte{}
+	for _, key := range p {
+		was[key.name] = key.value
+		patch = patch.with(presenceKey{name: key.name})
+	}
+	for _, key := range after {
+		patch = patch.with(key)
+	}
+	return slices.DeleteFunc(patch, func(k presenceKey) bool {
+		return k.value != nil && bytes.Equal(was[k.name], k.value)
+	})
 }
 
 // size returns the length of the object's text.

@@ -15,6 +15,7 @@ type ring struct {
 	entries []ringEntry // consecutive in seq
 	bytes   int
 	total   *atomic.Int64 // of all rings of the instance
+	closed  bool
 }
 
 type ringEntry struct {
@@ -24,6 +25,9 @@ type ringEntry struct {
 
 // add keeps an operation that follows the newest one.
 func (r *ring) add(op Operation, frame *Frame) {
+	if r.closed {
+		return
+	}
 	end := len(frame.JSON) - 1 // data is the last member of the object
 	op.Data = frame.JSON[end-len(op.Data) : end : end]
 	r.entries = append(r.entries, ringEntry{op: op, frame: frame})
@@ -58,6 +62,20 @@ func (r *ring) after(seq uint64, limit int) (entries []ringEntry, ok bool) {
 		}
 	}
 	return entries, true
+}
+
+// close drops everything, and keeps nothing from now on.
+func (r *ring) close() {
+	r.clear()
+	r.closed = true
+}
+
+// hashAt returns the hash of the operation at seq, if the ring has it.
+func (r *ring) hashAt(seq uint64) (h Hash, ok bool) {
+	if len(r.entries) == 0 || seq < r.entries[0].op.Seq || seq-r.entries[0].op.Seq >= uint64(len(r.entries)) {
+		return 0, false
+	}
+	return r.entries[seq-r.entries[0].op.Seq].op.Hash, true
 }
 
 // clear drops everything.

@@ -46,7 +46,8 @@ type room struct {
 // newRoom returns a room that is not listening yet.
 func newRoom(h *Hub, id string) *room {
 	return &room{
-		hub: h, id: id, ready: make(chan struct{}), tuned: make(chan struct{}), peers: newOutbox(h, roomTopic(id)), idle: time.Now(),
+		hub: h, id: id, ready: make(chan struct{}), tuned: make(chan struct{}),
+		peers: newOutbox(h, roomTopic(id)), idle: time.Now(),
 		seq: newSequencer(Position{}), ring: ring{total: &h.ringBytes},
 		members: map[string]*member{}, remote: map[string]*remote{}, changes: map[string]*change{},
 	}
@@ -99,7 +100,7 @@ func (h *Hub) peek(id string) *room {
 func (r *room) open() {
 	page, err := r.hub.cfg.Log.Read(r.hub.ctx, r.id, Query{Unchecked: true})
 	if err == nil || ErrorCode(err) == CodeTrimmed {
-		r.seq.restart(page.Head)
+		r.seq.restart(page.Head) // nobody else uses the room before it is ready
 	}
 	r.stopBus = r.hub.cfg.Bus.Subscribe(roomTopic(r.id), r.heard)
 	r.stopLog = r.hub.cfg.Log.Follow(r.id, r.fed)
@@ -113,7 +114,7 @@ func (r *room) shut() {
 		r.stopLog()
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.ring.clear()
+		r.ring.close()
 	})
 }
 
@@ -121,7 +122,7 @@ func (r *room) shut() {
 func (r *room) unused() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.members) == 0 && len(r.list) == 0 && !r.writing && !r.seq.busy()
+	return len(r.members) == 0 && len(r.list) == 0 && !r.writing && !r.reading && !r.seq.busy()
 }
 
 // listLocked makes a member with a connection a receiver of the room's frames.
@@ -139,25 +140,33 @@ func (r *room) unlistLocked(m *member) {
 	}
 }
 
-// drop takes a member out; false when it was out already.
-func (r *room) drop(m *member, reason LeaveReason) bool {
+// drop takes a member out if that is right, and returns what it was; ok is false when it was out
+// already, or must stay.
+func (r *room) drop(m *member, reason LeaveReason, right func() bool) (c *Conn, p Participant, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m.gone {
-		return false
+	if m.gone || !right() {
+		return nil, p, false
 	}
-	m.gone = true
+	c, p = m.conn, m.participant()
+	m.gone, m.conn = true, nil
+	m.ended = reason != LeaveReplaced && reason != LeaveDisconnected
 	r.unlistLocked(m)
 	if m.session == "" {
-		return true
+		return c, p, true
 	}
-	delete(r.members, m.session)
-	r.seq.forget(m.session)
-	r.hub.stats.sessions.Add(-1)
+	r.forgetLocked(m)
 	if reason != LeaveReplaced { // the session lives on elsewhere, and is announced from there
 		r.leftLocked(m.session, reason)
 	}
-	return true
+	return c, p, true
+}
+
+// forgetLocked takes a session out of the room's tables.
+func (r *room) forgetLocked(m *member) {
+	delete(r.members, m.session)
+	r.seq.forget(m.session)
+	r.hub.stats.sessions.Add(-1)
 }
 
 // everybody returns the sessions of this instance.
@@ -179,16 +188,4 @@ func (r *room) participantsLocked() []Participant {
 		}
 	}
 	return all
-}
-
-// broadcast hands a frame to everybody with a connection, but for one. Who is behind misses it.
-func (r *room) broadcast(f *Frame, except *member) {
-	r.hub.stats.encoded.Add(1)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, m := range r.list {
-		if m != except {
-			m.conn.offer(f)
-		}
-	}
 }

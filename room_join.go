@@ -42,7 +42,9 @@ func (c *Conn) tryJoin(ctx context.Context, m *message) error {
 	if err != nil {
 		return err
 	}
-	if err := r.admit(ctx, c, m.id, session, access, at); err != nil {
+	fresh := m.resume == "" && c.member(m.room) == nil
+	a := admission{conn: c, id: m.id, session: session, fresh: fresh, access: access, at: at}
+	if err := r.admit(ctx, a); err != nil {
 		return err
 	}
 	if m.resume != "" { // whoever had it lets it go
@@ -108,7 +110,8 @@ func (c *Conn) claim(ctx context.Context, m *message) (Session, error) {
 		fresh.ID = id
 		return fresh, nil
 	}
-	if stored.Room != m.room || stored.User.Anonymous != c.user.Anonymous || (!c.user.Anonymous && stored.User.ID != c.user.ID) {
+	mine := stored.User.Anonymous == c.user.Anonymous && (c.user.Anonymous || stored.User.ID == c.user.ID)
+	if stored.Room != m.room || !mine {
 		return Session{}, errStale()
 	}
 	return stored, nil
@@ -131,65 +134,83 @@ func (m *member) snapshotRecord() Session {
 	return m.record()
 }
 
+// admission is a join that was allowed.
+type admission struct {
+	conn    *Conn
+	id      string // of the request
+	session Session
+	fresh   bool // the session begins with this join
+	access  Access
+	at      entry
+}
+
 // admit makes a connection a member of the room: new, back again, or with its stream restarted.
-func (r *room) admit(ctx context.Context, c *Conn, id string, s Session, access Access, at entry) error {
-	h := r.hub
+func (r *room) admit(ctx context.Context, a admission) error {
+	h, s := r.hub, &a.session
 	s.Instance = h.cfg.Instance
-	s.User.Name, s.User.Picture = c.user.Name, c.user.Picture
-	saved := h.cfg.Sessions.Put(ctx, s) == nil
+	s.User.Name, s.User.Picture = a.conn.user.Name, a.conn.user.Picture
+	saved := h.cfg.Sessions.Put(ctx, *s) == nil
+	if h.hasEnded(s.ID) { // a kick came between
+		h.forgetID(s.ID)
+		return errStale()
+	}
+	token := signResume(h.cfg.Secrets()[0], s.ID, r.id, s.User)
 	r.mu.Lock()
-	if r.deleted {
+	m, before, err := r.seatLocked(a)
+	if err != nil {
 		r.mu.Unlock()
-		return Errorf(CodeRoomDeleted, "the room was deleted")
-	}
-	m := r.members[s.ID]
-	isNew := m == nil
-	if isNew && r.fullLocked(s.ID) {
-		r.mu.Unlock()
-		_ = h.cfg.Sessions.Delete(ctx, s.ID) // it was never told to anybody; the TTL ends it if this fails
-		return &Error{Code: CodeRoomFull, Message: "the room is full", RetryAfter: 5 * time.Second}
-	}
-	var before *Conn
-	if isNew {
-		m = &member{room: r, session: s.ID, user: s.User, joined: s.Joined}
-		r.members[s.ID] = m
-		h.stats.sessions.Add(1)
-	} else if m.conn != c {
-		before = m.conn
-	}
-	if !c.addMember(m) {
-		r.mu.Unlock()
-		if isNew {
-			m.remove(LeaveLeft)
+		if a.fresh {
+			h.forgetID(s.ID) // it was never told to anybody
 		}
-		return nil // the client is gone, nobody waits for an answer
+		return err
 	}
-	m.attachLocked(c, access, at)
+	isNew := m.conn == nil && m.lost.IsZero()
+	if !a.conn.addMember(m) { // the client is gone, nobody waits for an answer
+		if isNew {
+			m.gone = true
+			r.forgetLocked(m)
+		}
+		r.mu.Unlock()
+		return nil
+	}
+	m.attachLocked(a.conn, a.access, a.at)
 	r.enterLocked(m, parsePresence(s.Presence), isNew)
-	m.unsaved = !saved
-	r.seq.admit(m.session, at.last, at.known)
-	c.send(r.joinedFrame(id, m, at))
-	r.startLocked(m, at)
+	m.unsaved = !saved || !a.fresh // who had a session before may write it once more, after us
+	r.seq.admit(m.session, a.at.last, a.at.known)
+	a.conn.send(r.joinedFrame(a.id, m, a.at, token))
+	r.startLocked(m, a.at)
 	p := m.participant()
 	r.mu.Unlock()
 	if before != nil {
 		m.dismiss(before, LeaveReplaced)
 	}
-	h.admitted(m, p, isNew, saved)
+	if isNew && h.cfg.OnJoin != nil {
+		h.hook("OnJoin", func() { h.cfg.OnJoin(r.id, p) })
+	}
 	return nil
 }
 
-// admitted does what follows an admission outside the room's lock.
-func (h *Hub) admitted(m *member, p Participant, isNew, saved bool) {
-	if !isNew {
-		return
+// seatLocked returns the member of an admission, and the connection that it has had until now.
+func (r *room) seatLocked(a admission) (m *member, before *Conn, err error) {
+	s := a.session
+	if r.deleted {
+		return nil, nil, Errorf(CodeRoomDeleted, "the room was deleted")
 	}
-	if !saved {
-		h.keep(m)
+	if m := r.members[s.ID]; m != nil {
+		if m.conn != a.conn {
+			before = m.conn
+		}
+		m.user.Name, m.user.Picture = s.User.Name, s.User.Picture
+		return m, before, nil
 	}
-	if h.cfg.OnJoin != nil {
-		h.hook("OnJoin", func() { h.cfg.OnJoin(m.room.id, p) })
+	if r.fullLocked(s.ID) {
+		return nil, nil, &Error{Code: CodeRoomFull, Message: "the room is full", RetryAfter: 5 * time.Second}
 	}
+	delete(r.remote, s.ID) // it is here now
+	m = &member{room: r, session: s.ID, user: s.User, joined: s.Joined}
+	r.members[s.ID] = m
+	r.hub.stats.sessions.Add(1)
+	return m, nil, nil
 }
 
 // fullLocked reports whether one more session does not fit. One that is known elsewhere moves here.
@@ -213,6 +234,7 @@ func (m *member) attachLocked(c *Conn, access Access, at entry) {
 	m.cursor = at.position
 	m.streams++
 	m.behind, m.stale = false, false
+	m.guessed = !at.known && at.position.Seq > 0
 	m.grantCredit()
 	m.room.listLocked(m)
 }
@@ -222,14 +244,15 @@ func (r *room) startLocked(m *member, at entry) {
 	if at.head.Seq > r.seq.head.Seq {
 		r.readLocked()
 	}
-	if m.cursor.Seq < max(r.seq.head.Seq, at.head.Seq) {
+	if m.guessed || m.cursor.Seq < max(r.seq.head.Seq, at.head.Seq) {
 		m.behind = true
 		m.conn.lag(m)
 	}
 }
 
-// joinedFrame encodes the answer to a join. The room's lock is held.
-func (r *room) joinedFrame(id string, m *member, at entry) *Frame {
+// joinedFrame encodes the answer to a join, with the token that resumes the session. The room's lock is
+// held.
+func (r *room) joinedFrame(id string, m *member, at entry, token string) *Frame {
 	h := r.hub
 	head := at.head
 	if r.seq.head.Seq > head.Seq {
@@ -239,13 +262,13 @@ func (r *room) joinedFrame(id string, m *member, at entry) *Frame {
 	buf = appendField(buf, "room", r.id)
 	if m.session != "" {
 		buf = appendField(buf, "session", m.session)
-		buf = appendField(buf, "resume", signResume(h.cfg.Secrets()[0], m.session, r.id, m.user))
+		buf = appendField(buf, "resume", token)
 	}
 	buf = appendField(buf, "access", m.level.String())
 	buf = appendRaw(buf, "resumed", []byte(boolText(at.resumed)))
 	buf = appendOptional(buf, "reason", at.reason)
 	if at.known && m.session != "" {
-		buf = appendNumber(buf, "n", int64(at.last)) //nolint:gosec // at most 2^53-1
+		buf = appendNumber(buf, "n", int64(at.last))
 	}
 	buf = appendField(buf, "position", at.position.String())
 	buf = appendField(buf, "head", head.String())

@@ -35,11 +35,8 @@ func (r *room) deliverLocked(op Operation) {
 	for _, m := range r.list {
 		m.push(f)
 	}
-	if m := r.members[op.Session]; m != nil {
+	if r.members[op.Session] != nil {
 		r.hub.stats.operations.Add(1)
-		if m.conn == nil {
-			m.cursor = f.Position
-		}
 	}
 }
 
@@ -67,7 +64,7 @@ func (r *room) commit() {
 		answers, err := r.hub.cfg.Log.Append(r.hub.ctx, r.id, Batch{Fence: fence, Operations: batch})
 		r.hub.stats.appends.Add(1)
 		if mustRepair(err) && r.repair(err) {
-			answers, err = r.hub.cfg.Log.Append(r.hub.ctx, r.id, Batch{Operations: batch})
+			answers, err = r.hub.cfg.Log.Append(r.hub.ctx, r.id, Batch{Fence: fence, Operations: batch})
 		}
 		r.settle(answers, err, started)
 	}
@@ -78,7 +75,8 @@ func (r *room) settle(answers []Appended, err error, started time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
-		r.hub.log.Log(r.hub.ctx, levelOf(err), "append failed", "room", r.id, "after", time.Since(started), "error", err)
+		r.hub.log.Log(r.hub.ctx, levelOf(err), "append failed",
+			"room", r.id, "after", time.Since(started), "error", err)
 		r.applyLocked(r.seq.failed(err))
 		return
 	}
@@ -155,11 +153,12 @@ func (r *room) took(head Position, page Page, err error) bool {
 	case CodeTrimmed:
 		r.restartLocked(page.Base, "trimmed")
 	case CodeDiverged:
-		if r.seq.head == head { // else the head moved meanwhile; look again
-			r.hub.log.Error("the log does not contain the position known here, starting over from the log",
-				"room", r.id, "position", head.String(), "head", page.Head.String())
-			r.restartLocked(page.Base, "repair")
+		if r.seq.head != head {
+			return true // it moved meanwhile; look again
 		}
+		r.hub.log.Error("the log does not contain the position known here, starting over from the log",
+			"room", r.id, "position", head.String(), "head", page.Head.String())
+		r.restartLocked(page.Base, "repair")
 	default: // the next gap, or the return of the log, brings it up again
 		r.reading = false
 		return false
@@ -196,20 +195,27 @@ func (r *room) repair(cause error) bool {
 	r.mu.Unlock()
 	if !whole || len(ops) == 0 {
 		r.hub.log.Error("the log lost operations that this instance cannot write again", "room", r.id, "error", cause)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.readLocked()
+		r.readAgain()
 		return false
 	}
 	fence := Position{}
 	for len(ops) > 0 {
 		chunk := ops[:min(batchOps, len(ops))]
-		if _, err := r.hub.cfg.Log.Append(r.hub.ctx, r.id, Batch{Fence: fence, Exact: true, Operations: chunk}); err != nil {
+		batch := Batch{Fence: fence, Exact: true, Operations: chunk}
+		if _, err := r.hub.cfg.Log.Append(r.hub.ctx, r.id, batch); err != nil {
 			r.hub.log.Error("writing a lost log again failed", "room", r.id, "error", err)
+			r.readAgain()
 			return false
 		}
 		fence, ops = chunk[len(chunk)-1].Position(), ops[len(chunk):]
 	}
 	r.hub.log.Warn("wrote a lost log again", "room", r.id, "head", fence.String(), "cause", cause)
 	return true
+}
+
+// readAgain brings the room to what the log has now.
+func (r *room) readAgain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.readLocked()
 }

@@ -59,7 +59,7 @@ func (c *Conn) mayWrite(mem *member, m *message) error {
 func (r *room) refuseRate(m *member, n uint64, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	refusal := nack{session: m.session, n: n, code: CodeRateLimited, message: "too many operations, slow down", retry: wait}
+	refusal := nack{m.session, n, CodeRateLimited, "too many operations, slow down", 0, wait}
 	if a := r.seq.authors[m.session]; a != nil {
 		refusal.last = a.tail
 	}
@@ -79,5 +79,6 @@ func (h *Hub) vet(room string, user User, op Operation) error {
 	if ErrorCode(err) != CodeInternal {
 		message = ErrorMessage(err)
 	}
+	h.log.Debug("operation rejected", "room", room, "user", user.ID, "error", err)
 	return &Error{Code: CodeRejected, Message: message, Err: err}
 }

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"bytes"
 	"time"
 )
 
@@ -67,11 +66,11 @@ func (m *member) move(patch presence) (wait time.Duration, err error) {
 // enterLocked shows a session that was admitted. One that comes back within its grace was never away,
 // and is shown only if it brought something new.
 func (r *room) enterLocked(m *member, state presence, isNew bool) {
-	before := m.state.appendTo(nil)
+	before := m.state
 	m.state = state
 	if !isNew {
-		if !bytes.Equal(before, state.appendTo(nil)) {
-			r.movedLocked(m.session, state)
+		if patch := before.diff(state); len(patch) > 0 {
+			r.movedLocked(m.session, patch)
 		}
 		return
 	}
@@ -92,11 +91,8 @@ func (r *room) movedLocked(session string, patch presence) {
 }
 
 func (r *room) leftLocked(session string, reason LeaveReason) {
-	if reason == LeaveForbidden || reason == LeaveDeleted {
-		reason = LeaveKicked
-	}
 	delete(r.changes, session)
-	r.left = append(r.left, departure{session, reason})
+	r.left = append(r.left, departure{session, shownAs(reason)})
 	r.tickLocked()
 }
 

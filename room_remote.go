@@ -14,7 +14,9 @@ type remote struct {
 }
 
 func (p *remote) participant(session string) Participant {
-	return Participant{Session: session, User: p.user, Profile: p.profile, Presence: p.state.appendTo(nil), Joined: p.joined}
+	return Participant{
+		Session: session, User: p.user, Profile: p.profile, Presence: p.state.appendTo(nil), Joined: p.joined,
+	}
 }
 
 // presenceMessage is a presence frame as another instance reads it.
@@ -27,29 +29,43 @@ type presenceMessage struct {
 	} `json:"leave"`
 }
 
-// heardPresence takes another instance's presence frame: its bytes go on to the members as they are.
+// heardPresence takes another instance's presence frame. Its bytes go on to the members as they are,
+// unless they speak of sessions that are not the sender's any more: then everybody gets the whole list.
 func (r *room) heardPresence(instance string, frame []byte) {
 	var pm presenceMessage
 	if err := json.Unmarshal(frame, &pm); err != nil {
-		r.hub.log.Debug("presence from another instance cannot be read", "room", r.id, "instance", instance, "error", err)
+		r.hub.log.Debug("presence from another instance cannot be read",
+			"room", r.id, "instance", instance, "error", err)
 		return
 	}
-	f := &Frame{Type: "presence", JSON: frame}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	clean := true
 	for _, p := range pm.Join {
+		clean = clean && r.members[p.Session] == nil
 		r.remoteLocked(instance, p)
 	}
 	for session, patch := range pm.Update {
-		if p := r.remote[session]; p != nil && p.instance == instance && len(patch) > 0 && patch[0] == '{' {
-			p.state = p.state.merge(parsePresence(patch))
+		p := r.remote[session]
+		if p == nil || p.instance != instance {
+			clean = false
+			continue
 		}
+		p.state = p.state.merge(parsePresence(patch))
 	}
 	for _, d := range pm.Leave {
-		if p := r.remote[d.Session]; p != nil && p.instance == instance {
-			delete(r.remote, d.Session)
+		p := r.remote[d.Session]
+		if r.members[d.Session] != nil || p != nil && p.instance != instance {
+			clean = false
+			continue
 		}
+		delete(r.remote, d.Session)
 	}
+	if !clean {
+		r.resetLocked()
+		return
+	}
+	f := &Frame{Type: "presence", JSON: frame}
 	for _, m := range r.list {
 		m.show(f)
 	}
@@ -98,8 +114,11 @@ func (r *room) bury(instance string, reason LeaveReason) {
 	defer r.mu.Unlock()
 	var left []departure
 	for session, p := range r.remote {
-		if p.instance == instance {
-			delete(r.remote, session)
+		if p.instance != instance {
+			continue
+		}
+		delete(r.remote, session)
+		if r.members[session] == nil {
 			left = append(left, departure{session, reason})
 		}
 	}

@@ -28,15 +28,30 @@ func (h *Hub) Watch(ctx context.Context, t Transport, user User, roomID, positio
 	}
 	c := newConn(h, t, &user)
 	c.stream = true
-	if err := h.addConn(c); err != nil {
+	m := &member{room: r, user: user}
+	if err := r.seat(m, c, at); err != nil {
 		return nil, err
 	}
-	m := &member{room: r, user: user}
+	if err := h.addConn(c); err != nil {
+		c.Done()
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watchExpiryLocked()
+	return c, nil
+}
+
+// seat makes a stream a reader of the room. Its joined is the first thing in its queue.
+func (r *room) seat(m *member, c *Conn, at entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.deleted {
+		return Errorf(CodeRoomDeleted, "the room was deleted")
+	}
 	c.addMember(m)
 	m.attachLocked(c, Viewer, at)
-	c.send(r.joinedFrame("", m, at))
+	c.send(r.joinedFrame("", m, at, ""))
 	r.startLocked(m, at)
-	return c, nil
+	return nil
 }

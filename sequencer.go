@@ -56,6 +56,14 @@ func (n nack) withLast() bool {
 	}
 }
 
+func duplicate(op Operation, last uint64) nack {
+	return nack{op.Session, op.N, CodeDuplicate, "this operation is in the log already", last, 0}
+}
+
+func gap(op Operation, last uint64) nack {
+	return nack{op.Session, op.N, CodeGap, "operations before this one are missing", last, 0}
+}
+
 // effects is what the shell must do after an input.
 type effects struct {
 	confirmed []Operation // to deliver, in order
@@ -99,13 +107,13 @@ func (s *sequencer) submit(sub submission, pending int) (fx effects) {
 	case !a.known && a.tail == 0:
 		a.last, a.tail = n-1, n-1
 	case n <= a.last:
-		return refuse(CodeDuplicate, "this operation is in the log already", a.last, 0)
+		return effects{nacks: []nack{duplicate(sub.op, a.last)}}
 	case n <= a.tail:
 		return effects{} // a resend of what is on its way: its answer comes with the first one
 	case n > a.tail+1:
-		return refuse(CodeGap, "operations before this one are missing", a.tail, 0)
+		return effects{nacks: []nack{gap(sub.op, a.tail)}}
 	}
-	if a.tail-a.last >= uint64(pending) { //nolint:gosec // pending is at least 1
+	if a.tail-a.last >= uint64(pending) {
 		return refuse(CodeQueueFull, "too many unconfirmed operations", a.tail, 250*time.Millisecond)
 	}
 	a.tail = n
@@ -147,10 +155,10 @@ func (s *sequencer) appended(answers []Appended) (fx effects) {
 			s.take(op, &fx)
 		case Duplicate:
 			s.learn(op.Session, answer.Last)
-			fx.nacks = append(fx.nacks, nack{op.Session, op.N, CodeDuplicate, "this operation is in the log already", answer.Last, 0})
+			fx.nacks = append(fx.nacks, duplicate(op, answer.Last))
 		case Gap:
 			s.refuseFrom(op.Session, answer.Last, &fx)
-			fx.nacks = append(fx.nacks, nack{op.Session, op.N, CodeGap, "operations before this one are missing", answer.Last, 0})
+			fx.nacks = append(fx.nacks, gap(op, answer.Last))
 		}
 	}
 	s.flight = s.flight[:0]
@@ -187,7 +195,8 @@ func (s *sequencer) failed(err error) (fx effects) {
 
 // mustRepair reports whether an append failed because the log does not match what is known here.
 func mustRepair(err error) bool {
-	return errors.Is(err, ErrNoLog) || errors.Is(err, ErrBehind) || errors.Is(err, ErrFork) || errors.Is(err, ErrCorrupt)
+	return errors.Is(err, ErrNoLog) || errors.Is(err, ErrBehind) ||
+		errors.Is(err, ErrFork) || errors.Is(err, ErrCorrupt)
 }
 
 // feed takes entries of the log, from whatever source, in any order, repeated or not.
@@ -212,6 +221,10 @@ func (s *sequencer) take(op Operation, fx *effects) {
 	}
 	for ok := true; ok; op, ok = s.held[s.head.Seq+1] {
 		delete(s.held, op.Seq)
+		if !op.Follows(s.head) { // of another history: the log will tell which one holds
+			fx.read = true
+			return
+		}
 		s.head = op.Position()
 		s.learn(op.Session, op.N)
 		fx.confirmed = append(fx.confirmed, op)
@@ -240,7 +253,7 @@ func (s *sequencer) refuseFrom(session string, last uint64, fx *effects) {
 			kept = append(kept, sub)
 			continue
 		}
-		fx.nacks = append(fx.nacks, nack{session, sub.op.N, CodeGap, "operations before this one are missing", last, 0})
+		fx.nacks = append(fx.nacks, gap(sub.op, last))
 	}
 	s.queue = kept
 }

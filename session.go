@@ -38,8 +38,8 @@ type SessionStore interface {
 	// With no ids it only says that the instance lives.
 	Touch(ctx context.Context, instance string, ids []string) (lost []string, err error)
 
-	// List returns sessions of living instances, in the order of their ids, starting after
-	// q.After. It returns fewer than q.Limit only at the end.
+	// List returns sessions of living instances, or all with q.Detached, in the order of their ids,
+	// starting after q.After. It returns fewer than q.Limit only at the end.
 	List(ctx context.Context, q SessionQuery) ([]Session, error)
 
 	// Rooms returns the ids of rooms with at least one session that has not expired, sorted, after the
@@ -56,4 +56,6 @@ type SessionQuery struct {
 	User  string
 	After string // a session id; "" starts at the beginning
 	Limit int    // above 0
+	// Detached asks for the sessions without a living instance too, which wait to be resumed.
+	Detached bool
 }

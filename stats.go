@@ -120,9 +120,9 @@ func (h *histogram) add(d time.Duration) {
 
 // bucketOf returns 4·log2 of the microseconds, by their highest bit and the two below it.
 func bucketOf(d time.Duration) int {
-	us := uint64(max(4, d.Microseconds())) //nolint:gosec // at least 4
+	us := uint64(max(4, d.Microseconds()))
 	top := bits.Len64(us) - 1
-	return min(127, (top-2)*4+int(us>>(top-2)&3)) //nolint:gosec // two bits
+	return min(127, (top-2)*4+int(us>>(top-2)&3))
 }
 
 // boundOf returns the end of a bucket.
@@ -138,7 +138,9 @@ func (h *histogram) read() Latency {
 		total += counts[i]
 	}
 	longest := time.Duration(h.top.Load())
-	return Latency{P50: quantile(counts[:], total, 0.5, longest), P99: quantile(counts[:], total, 0.99, longest), Max: longest}
+	return Latency{
+		P50: quantile(counts[:], total, 0.5, longest), P99: quantile(counts[:], total, 0.99, longest), Max: longest,
+	}
 }
 
 func quantile(counts []int64, total int64, q float64, longest time.Duration) time.Duration {

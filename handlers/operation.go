@@ -28,6 +28,10 @@ func (e *endpoints) operations(r *request) error {
 	}
 	query.Limit = limit
 	page, err := r.hub.Operations(r.context(), r.room, query)
+	if r.after() == "" && flow.ErrorCode(err) == flow.CodeTrimmed { // from the first one kept
+		query.After = page.Base
+		page, err = r.hub.Operations(r.context(), r.room, query)
+	}
 	if flow.ErrorCode(err) == flow.CodeDiverged && query.After.Seq > page.Head.Seq {
 		err, page.Operations = nil, nil // beyond the head is a page without operations
 	}

@@ -135,7 +135,8 @@ func (s *SessionStore) List(_ context.Context, q flow.SessionQuery) ([]flow.Sess
 		if len(found) >= q.Limit {
 			break
 		}
-		if _, alive := s.instances[e.Instance]; alive && (q.Room == "" || q.Room == e.Room) {
+		_, alive := s.instances[e.Instance]
+		if (alive || q.Detached) && (q.Room == "" || q.Room == e.Room) {
 			found = append(found, e.Session)
 		}
 	}

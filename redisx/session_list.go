@@ -36,7 +36,10 @@ func (s *SessionStore) List(ctx context.Context, q flow.SessionQuery) ([]flow.Se
 			return nil, err
 		}
 		for _, session := range sessions {
-			if session != nil && living[session.Instance] && (q.Room == "" || q.Room == session.Room) {
+			if session == nil || !living[session.Instance] && !q.Detached {
+				continue
+			}
+			if q.Room == "" || q.Room == session.Room {
 				found = append(found, *session)
 			}
 		}

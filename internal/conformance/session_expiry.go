@@ -80,6 +80,8 @@ func testInstanceDies(t *sessionTest) {
 		return slices.Equal(t.listRoom("room"), []string{"b"}) && slices.Equal(t.list(query), []string{"b"})
 	})
 	t.wantStored(a)
+	detached := t.list(flow.SessionQuery{Room: "room", Limit: 10, Detached: true})
+	wantStrings(t, "those that wait to be resumed too", detached, "a", "b", "c")
 	wantStrings(t, "rooms", t.rooms("", 10), "room")
 	a.Instance = "i2"
 	t.put(a)
