@@ -45,6 +45,8 @@ func (c *Conn) handle(m *message) {
 		c.refuse(m, Errorf(CodeUnauthenticated, "send auth first"))
 	case m.kind == "op" && m.n > 0:
 		c.op(m) // also with an error: its answer is a nack
+	case m.kind == "op" && m.err == nil:
+		c.refuse(m, Errorf(CodeInvalidMessage, "n is missing"))
 	case m.err != nil:
 		c.refuse(m, m.err)
 	case !known:

@@ -59,11 +59,7 @@ func (c *Conn) event(m *message) {
 		c.refuse(m, err)
 		return
 	}
-	except := mem
-	if m.echo || e.To.Session == mem.session {
-		except = nil
-	}
-	mem.room.publish(e, mem.session, mem.user.ID, except)
+	mem.room.publish(e, mem, m.echo)
 	c.done(m)
 }
 
@@ -74,23 +70,32 @@ func (m *member) takeEvent(now time.Time) time.Duration {
 	return m.events.take(now, m.room.hub.cfg.Limits.EventsPerSecond)
 }
 
-// publish delivers an event here and on the other instances.
-func (r *room) publish(e Event, session, user string, except *member) {
+// publish delivers an event here and on the other instances. Its sender, nil for the server, gets it too
+// with echo, or when it names its own session.
+func (r *room) publish(e Event, from *member, echo bool) {
 	r.hub.stats.events.Add(1)
 	r.hub.stats.encoded.Add(1)
+	session, user := "", ""
+	if from != nil {
+		session, user = from.session, from.user.ID
+	}
 	f := eventFrame(r.id, e, session, user)
-	r.deliverEvent(f, e.To.Session, e.To.User, except)
+	r.mu.Lock()
+	r.deliverEventLocked(f, *e.To, from)
+	if from != nil && from.conn != nil && (echo || e.To.Session == session) {
+		from.conn.offer(f)
+	}
+	r.mu.Unlock()
 	r.peers.send(peerMessage{Kind: peerEvent, Session: e.To.Session, User: e.To.User, Frame: f.JSON})
 }
 
-// deliverEvent hands an event to those here that it is for. Who is behind misses it.
-func (r *room) deliverEvent(f *Frame, session, user string, except *member) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// deliverEventLocked hands an event to those here that it is for, but for its sender. Who is behind
+// misses it.
+func (r *room) deliverEventLocked(f *Frame, to Target, from *member) {
 	for _, m := range r.list {
-		forSession := session == "" || m.session == session
-		forUser := user == "" || m.session != "" && m.user.ID == user
-		if m != except && forSession && forUser {
+		forSession := to.Session == "" || m.session == to.Session
+		forUser := to.User == "" || m.session != "" && m.user.ID == to.User
+		if m != from && forSession && forUser {
 			m.conn.offer(f)
 		}
 	}
@@ -111,7 +116,10 @@ func (h *Hub) Publish(_ context.Context, room string, e Event) error {
 		return err
 	}
 	defer r.exit()
-	r.publish(e, "", "", nil)
+	if r.isDeleted() {
+		return errDeleted()
+	}
+	r.publish(e, nil, false)
 	return nil
 }
 

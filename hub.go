@@ -75,6 +75,10 @@ func New(cfg Config) (*Hub, error) {
 		}
 		h.origins = append(h.origins, o)
 	}
+	for i, s := range h.Subsystems() {
+		h.parts[i] = s.State
+	}
+	h.state = h.State()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.stats.started = time.Now()
 	h.control = newOutbox(h, controlTopic)

@@ -145,6 +145,10 @@ func (h *Hub) Participants(ctx context.Context, room, after string, limit int) (
 	if !ValidRoom(room) {
 		return nil, errInvalidRoom()
 	}
+	_, err := h.cfg.Log.Read(ctx, room, Query{Unchecked: true})
+	if ErrorCode(err) == CodeRoomDeleted {
+		return nil, err
+	}
 	stored, err := h.cfg.Sessions.List(ctx, SessionQuery{Room: room, After: after, Limit: limit})
 	if err != nil && ErrorCode(err) != CodeUnavailable {
 		return nil, err

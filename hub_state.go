@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"log/slog"
 	"time"
 )
 
@@ -12,23 +13,24 @@ func (h *Hub) watchState() {
 		before := h.parts[i]
 		h.parts[i] = s.State
 		h.mu.Unlock()
-		if before == s.State || (before == "" && s.State == Live) {
+		if before == s.State {
 			continue
 		}
-		h.log.Warn("subsystem changed state", "subsystem", s.Name, "backend", s.Backend,
-			"from", string(or(before, Live)), "to", string(s.State))
 		changed = true
+		level := slog.LevelWarn
 		if s.State == Live {
+			level = slog.LevelInfo
 			h.restored(s.Name)
 		}
+		h.log.Log(h.ctx, level, "subsystem changed state", "subsystem", s.Name, "backend", s.Backend,
+			"from", string(before), "to", string(s.State))
 	}
 	state := h.State()
 	h.mu.Lock()
 	changed = changed && h.state != state
-	first := h.state == ""
 	h.state = state
 	h.mu.Unlock()
-	if !changed || first && state == Live {
+	if !changed {
 		return
 	}
 	f := stateFrame(state, "instance", time.Now())

@@ -20,6 +20,9 @@ func (h *Hub) Submit(
 	if !ValidRoom(room) {
 		return Submitted{}, errInvalidRoom()
 	}
+	if !author.valid() {
+		return Submitted{}, Errorf(CodeInvalidMessage, "a user id must have 1 to 255 bytes of UTF-8")
+	}
 	ops, err := h.prepare(ctx, room, author, data)
 	if err != nil {
 		return Submitted{}, err
@@ -44,6 +47,7 @@ func (h *Hub) Submit(
 		answers, err = h.cfg.Log.Append(ctx, room, batch)
 	}
 	if mustRepair(err) {
+		r.readAgain()
 		err = Unavailable(err)
 	}
 	if err != nil {

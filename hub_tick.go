@@ -167,7 +167,7 @@ func (h *Hub) closeIdle(now time.Time) {
 			r.idle = now
 			continue
 		}
-		if now.Sub(r.idle) >= roomIdle {
+		if now.Sub(r.idle) >= roomIdle || r.isDeleted() {
 			delete(h.rooms, id)
 			idle = append(idle, r)
 		}

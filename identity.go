@@ -170,7 +170,7 @@ func (h *Hub) access(ctx context.Context, user User, room string) (Access, error
 	if ErrorCode(err) != CodeInternal {
 		return None, err
 	}
-	h.log.Error("Authorize failed", "room", room, "user", user.ID, "error", err)
+	h.log.Error("asking the Authorize hook failed", "room", room, "user", user.ID, "error", err)
 	return None, &Error{
 		Code: CodeUnavailable, Message: "the access cannot be checked now, try again",
 		RetryAfter: time.Second, Err: err,

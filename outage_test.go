@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fiberflow/flow"
 	"github.com/fiberflow/flow/memx"
@@ -172,4 +173,32 @@ func (l *swapLog) Append(ctx context.Context, room string, b flow.Batch) ([]flow
 
 func (l *swapLog) Read(ctx context.Context, room string, q flow.Query) (flow.Page, error) {
 	return l.now().Read(ctx, room, q)
+}
+
+// Health says that the log is one that can lose its memory.
+func (l *swapLog) Health() flow.Health {
+	health := l.now().Health()
+	health.Backend = "redis"
+	return health
+}
+
+// A log that came back empty is written again also when nobody writes: looking at it is enough. I1, I2
+func TestHub_LostLogIsFound(t *testing.T) {
+	log := &swapLog{Log: memx.NewLog(memx.LogConfig{})}
+	h := newHub(t, flow.Config{Log: log, PositionCheck: 300 * time.Millisecond})
+	a := dial(t, h, "ann")
+	a.join("r")
+	for n := 1; n <= 5; n++ {
+		a.op("r", n, n)
+		a.expect("op")
+	}
+	empty := memx.NewLog(memx.LogConfig{})
+	log.swap(empty)
+	eventually(t, "the log is whole again", func() bool {
+		page, err := empty.Read(t.Context(), "r", flow.Query{Unchecked: true})
+		return err == nil && page.Head.Seq == 5
+	})
+	if n := a.count("rewind"); n != 0 {
+		t.Fatal("a client was rewound")
+	}
 }

@@ -154,7 +154,9 @@ func (r *room) heard(d Delivery) {
 			r.heardList(instance, m.Frame)
 			r.announce(peerList)
 		case peerEvent:
-			r.deliverEvent(&Frame{Type: "event", JSON: m.Frame}, m.Session, m.User, nil)
+			r.mu.Lock()
+			r.deliverEventLocked(&Frame{Type: "event", JSON: m.Frame}, Target{Session: m.Session, User: m.User}, nil)
+			r.mu.Unlock()
 		}
 	}
 }

@@ -96,9 +96,9 @@ func (p presence) diff(after presence) (patch presence) {
 
 // size returns the length of the object's text.
 func (p presence) size() int {
-	size := 2
+	size := len("{}") + max(0, len(p)-1) // commas
 	for _, key := range p {
-		size += len(key.name) + len(key.value) + 2
+		size += len(key.name) + len(":") + len(key.value)
 	}
 	return size
 }

@@ -16,11 +16,21 @@ type ring struct {
 	bytes   int
 	total   *atomic.Int64 // of all rings of the instance
 	closed  bool
+	keep    int // operations at most
 }
 
 type ringEntry struct {
 	op    Operation // its Data lies inside the frame
 	frame *Frame
+}
+
+// ringKeep returns how many operations a ring keeps. A log in memory needs no second copy: there the
+// ring only saves who is a little behind from encoding again.
+func (h *Hub) ringKeep() int {
+	if h.cfg.Log.Health().Backend == backendMemory {
+		return ringOps / 16
+	}
+	return ringOps
 }
 
 // add keeps an operation that follows the newest one.
@@ -32,7 +42,7 @@ func (r *ring) add(op Operation, frame *Frame) {
 	op.Data = frame.JSON[end-len(op.Data) : end : end]
 	r.entries = append(r.entries, ringEntry{op: op, frame: frame})
 	r.grow(len(frame.JSON))
-	for len(r.entries) > 1 && (len(r.entries) > ringOps || r.bytes > ringBytes || r.total.Load() > ringTotal) {
+	for len(r.entries) > 1 && (len(r.entries) > r.keep || r.bytes > ringBytes || r.total.Load() > ringTotal) {
 		r.grow(-len(r.entries[0].frame.JSON))
 		r.entries[0] = ringEntry{}
 		r.entries = r.entries[1:]

@@ -9,7 +9,7 @@ import (
 
 // grownRing returns a ring with operations from one seq to another, with data of a size.
 func grownRing(total *atomic.Int64, from, to uint64, size int) *ring {
-	r := &ring{total: total}
+	r := &ring{total: total, keep: ringOps}
 	for seq := from; seq <= to; seq++ {
 		data := []byte(`"` + strings.Repeat("x", size) + `"`)
 		op := Operation{Seq: seq, Hash: Hash(seq), Session: "s", N: seq, Data: data}
@@ -96,7 +96,7 @@ func TestRing_AddData(t *testing.T) {
 	var total atomic.Int64
 	long := `"` + strings.Repeat("ü", 1000) + `"`
 	for _, data := range []string{`1`, `null`, `""`, `{"a":[1,2,{"b":"}"}]}`, long} {
-		r := &ring{total: &total}
+		r := &ring{total: &total, keep: ringOps}
 		op := Operation{Seq: 1, Session: "s", N: 1, Data: []byte(data)}
 		f := opFrame("r", op)
 		r.add(op, f)
@@ -162,7 +162,7 @@ func TestRing_After(t *testing.T) {
 	}
 
 	// An empty ring reaches nowhere.
-	empty := &ring{total: &total}
+	empty := &ring{total: &total, keep: ringOps}
 	for _, after := range []uint64{0, 1, 1<<64 - 1} {
 		if _, ok := empty.after(after, 1); ok {
 			t.Errorf("an empty ring has entries after %d", after)

@@ -48,7 +48,7 @@ func newRoom(h *Hub, id string) *room {
 	return &room{
 		hub: h, id: id, ready: make(chan struct{}), tuned: make(chan struct{}),
 		peers: newOutbox(h, roomTopic(id)), idle: time.Now(),
-		seq: newSequencer(Position{}), ring: ring{total: &h.ringBytes},
+		seq: newSequencer(Position{}), ring: ring{total: &h.ringBytes, keep: h.ringKeep()},
 		members: map[string]*member{}, remote: map[string]*remote{}, changes: map[string]*change{},
 	}
 }
@@ -102,6 +102,7 @@ func (r *room) open() {
 	if err == nil || ErrorCode(err) == CodeTrimmed {
 		r.seq.restart(page.Head) // nobody else uses the room before it is ready
 	}
+	r.deleted = ErrorCode(err) == CodeRoomDeleted
 	r.stopBus = r.hub.cfg.Bus.Subscribe(roomTopic(r.id), r.heard)
 	r.stopLog = r.hub.cfg.Log.Follow(r.id, r.fed)
 	r.hub.tune(r.tuned) // who has joined misses nothing that others say
@@ -124,6 +125,15 @@ func (r *room) unused() bool {
 	defer r.mu.Unlock()
 	return len(r.members) == 0 && len(r.list) == 0 && !r.writing && !r.reading && !r.seq.busy()
 }
+
+// isDeleted reports whether the room was deleted. It is closed soon, and its id may be opened anew.
+func (r *room) isDeleted() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.deleted
+}
+
+func errDeleted() *Error { return Errorf(CodeRoomDeleted, "the room was deleted") }
 
 // listLocked makes a member with a connection a receiver of the room's frames.
 func (r *room) listLocked(m *member) {

@@ -194,7 +194,7 @@ func (r *room) admit(ctx context.Context, a admission) error {
 func (r *room) seatLocked(a admission) (m *member, before *Conn, err error) {
 	s := a.session
 	if r.deleted {
-		return nil, nil, Errorf(CodeRoomDeleted, "the room was deleted")
+		return nil, nil, errDeleted()
 	}
 	if m := r.members[s.ID]; m != nil {
 		if m.conn != a.conn {

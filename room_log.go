@@ -2,6 +2,7 @@ package flow
 
 import (
 	"log/slog"
+	"math"
 	"time"
 )
 
@@ -63,8 +64,12 @@ func (r *room) commit() {
 		started := time.Now()
 		answers, err := r.hub.cfg.Log.Append(r.hub.ctx, r.id, Batch{Fence: fence, Operations: batch})
 		r.hub.stats.appends.Add(1)
-		if mustRepair(err) && r.repair(err) {
-			answers, err = r.hub.cfg.Log.Append(r.hub.ctx, r.id, Batch{Fence: fence, Operations: batch})
+		if mustRepair(err) {
+			if r.repair(err) {
+				answers, err = r.hub.cfg.Log.Append(r.hub.ctx, r.id, Batch{Fence: fence, Operations: batch})
+			} else {
+				r.readAgain()
+			}
 		}
 		r.settle(answers, err, started)
 	}
@@ -115,7 +120,7 @@ func (r *room) fill() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.filling = false
-	if len(r.seq.held) > 0 {
+	if r.seq.lacks() {
 		r.readLocked()
 	}
 }
@@ -137,10 +142,19 @@ func (r *room) read() {
 		r.again = false
 		r.mu.Unlock()
 		page, err := r.hub.cfg.Log.Read(r.hub.ctx, r.id, Query{After: head, Limit: readPage})
+		if ErrorCode(err) == CodeDiverged && r.isAt(head) && r.repair(err) {
+			continue
+		}
 		if !r.took(head, page, err) {
 			return
 		}
 	}
+}
+
+func (r *room) isAt(head Position) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seq.head == head
 }
 
 // took gives the sequencer a page and reports whether there is more to read.
@@ -149,6 +163,7 @@ func (r *room) took(head Position, page Page, err error) bool {
 	defer r.mu.Unlock()
 	switch ErrorCode(err) {
 	case "":
+		r.seq.reached(page.Head.Seq)
 		r.applyLocked(r.seq.feed(page.Operations))
 	case CodeTrimmed:
 		r.restartLocked(page.Base, "trimmed")
@@ -182,35 +197,46 @@ func (r *room) restartLocked(at Position, reason string) {
 	}
 }
 
-// repair writes the room's ring into a log that lost everything, at the same seq and hash, if the ring
-// holds the room from its first operation on. It reports whether the append may be tried again.
+// repair writes into a log that lost operations what the room's ring has of them, at the same seq and
+// hash, if the log is a prefix of what is known here. It reports whether it is whole again.
 func (r *room) repair(cause error) bool {
-	r.mu.Lock()
-	entries, ok := r.ring.after(0, ringBytes)
-	whole := ok && len(entries) == len(r.ring.entries)
-	ops := make([]Operation, len(entries))
-	for i := range entries {
-		ops[i] = entries[i].op
-	}
-	r.mu.Unlock()
-	if !whole || len(ops) == 0 {
-		r.hub.log.Error("the log lost operations that this instance cannot write again", "room", r.id, "error", cause)
-		r.readAgain()
+	page, err := r.hub.cfg.Log.Read(r.hub.ctx, r.id, Query{Unchecked: true})
+	if err != nil && ErrorCode(err) != CodeTrimmed {
 		return false
 	}
-	fence := Position{}
+	fence := page.Head
+	ops := r.missingIn(fence)
+	if len(ops) == 0 {
+		r.hub.log.Error("the log lost operations that this instance cannot write again", "room", r.id, "error", cause)
+		return false
+	}
 	for len(ops) > 0 {
 		chunk := ops[:min(batchOps, len(ops))]
 		batch := Batch{Fence: fence, Exact: true, Operations: chunk}
 		if _, err := r.hub.cfg.Log.Append(r.hub.ctx, r.id, batch); err != nil {
 			r.hub.log.Error("writing a lost log again failed", "room", r.id, "error", err)
-			r.readAgain()
 			return false
 		}
 		fence, ops = chunk[len(chunk)-1].Position(), ops[len(chunk):]
 	}
-	r.hub.log.Warn("wrote a lost log again", "room", r.id, "head", fence.String(), "cause", cause)
+	r.hub.log.Warn("wrote again what the log had lost", "room", r.id, "head", fence.String(), "cause", cause)
 	return true
+}
+
+// missingIn returns the ring's operations behind a head that the room has been at; none when the ring
+// does not reach back to it.
+func (r *room) missingIn(head Position) []Operation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if hash, ok := r.ring.hashAt(head.Seq); ok && hash != head.Hash || !ok && head.Seq > 0 {
+		return nil
+	}
+	entries, _ := r.ring.after(head.Seq, math.MaxInt)
+	ops := make([]Operation, len(entries))
+	for i := range entries {
+		ops[i] = entries[i].op
+	}
+	return ops
 }
 
 // readAgain brings the room to what the log has now.

@@ -47,7 +47,7 @@ func (r *room) seat(m *member, c *Conn, at entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.deleted {
-		return Errorf(CodeRoomDeleted, "the room was deleted")
+		return errDeleted()
 	}
 	c.addMember(m)
 	m.attachLocked(c, Viewer, at)

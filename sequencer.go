@@ -21,13 +21,16 @@ type sequencer struct {
 	queue   []submission         // waiting for the next batch
 	flight  []submission         // in the batch under way
 	held    map[uint64]Operation // feed entries beyond the next seq
+	ahead   uint64               // the highest seq that was heard of
 }
 
 // author is what the sequencer knows of one session.
 type author struct {
 	last  uint64 // the highest n known to be in the log
 	tail  uint64 // the highest n taken; those above last are queued or in flight
-	known bool   // last was read from the log; false while the log could not be asked
+	seen  uint64 // the highest n that was delivered
+	first uint64 // what is under way begins here, not at last+1; 0 unless it began with a guess
+	known bool   // last comes from the log; else it is a guess, made from what the author sent first
 }
 
 // submission is an operation on its way to the log.
@@ -85,10 +88,30 @@ func (s *sequencer) admit(session string, last uint64, known bool) {
 		return
 	}
 	if known {
-		a.known = true
-		a.last = max(a.last, last)
-		a.tail = max(a.tail, a.last)
+		idle := a.tail == a.last
+		a.prove(last)
+		if idle {
+			a.tail = a.last
+		}
 	}
+}
+
+// sure returns the highest n that is in the log for certain.
+func (a *author) sure() uint64 {
+	if a.known {
+		return a.last
+	}
+	return a.seen
+}
+
+// prove takes what the log says of the author's last n. It ends a guess, whatever that was.
+func (a *author) prove(last uint64) {
+	last = max(last, a.seen)
+	if a.known {
+		last = max(last, a.last)
+	}
+	a.known, a.last = true, last
+	a.tail = max(a.tail, last)
 }
 
 // forget ends a session's right to submit. What it has queued goes on.
@@ -104,8 +127,12 @@ func (s *sequencer) submit(sub submission, pending int) (fx effects) {
 	switch {
 	case a == nil:
 		return refuse(CodeNotJoined, "join the room first", 0, 0)
-	case !a.known && a.tail == 0:
-		a.last, a.tail = n-1, n-1
+	case n <= a.seen:
+		return effects{nacks: []nack{duplicate(sub.op, a.sure())}}
+	case !a.known && a.tail == a.last: // nothing of it is under way: the log will tell
+		a.last, a.tail, a.first = n-1, n-1, n
+	case n <= a.last && !a.known, n > a.last && n <= a.tail && n < a.first:
+		return refuse(CodeUnavailable, "what the log has of this session is not known yet", a.sure(), 250*time.Millisecond)
 	case n <= a.last:
 		return effects{nacks: []nack{duplicate(sub.op, a.last)}}
 	case n <= a.tail:
@@ -115,6 +142,9 @@ func (s *sequencer) submit(sub submission, pending int) (fx effects) {
 	}
 	if a.tail-a.last >= uint64(pending) {
 		return refuse(CodeQueueFull, "too many unconfirmed operations", a.tail, 250*time.Millisecond)
+	}
+	if a.known && a.tail == a.last {
+		a.first = 0
 	}
 	a.tail = n
 	s.queue = append(s.queue, sub)
@@ -151,14 +181,14 @@ func (s *sequencer) appended(answers []Appended) (fx effects) {
 		switch answer.Status {
 		case Confirmed:
 			op.Seq, op.Hash = answer.Seq, answer.Hash
-			s.learn(op.Session, op.N) // also when it is not delivered: the room has started anew behind it
+			s.prove(op.Session, op.N) // also when it is not delivered: the room has started anew behind it
 			s.take(op, &fx)
 		case Duplicate:
-			s.learn(op.Session, answer.Last)
+			s.prove(op.Session, answer.Last)
 			fx.nacks = append(fx.nacks, duplicate(op, answer.Last))
 		case Gap:
-			s.refuseFrom(op.Session, answer.Last, &fx)
-			fx.nacks = append(fx.nacks, gap(op, answer.Last))
+			last := s.refuseFrom(op.Session, answer.Last, &fx)
+			fx.nacks = append(fx.nacks, gap(op, last))
 		}
 	}
 	s.flight = s.flight[:0]
@@ -185,7 +215,7 @@ func (s *sequencer) failed(err error) (fx effects) {
 		n := nack{sub.op.Session, sub.op.N, code, message, 0, retry}
 		if a := s.authors[sub.op.Session]; a != nil {
 			a.tail = a.last
-			n.last = a.last
+			n.last = a.sure()
 		}
 		fx.nacks = append(fx.nacks, n)
 	}
@@ -212,6 +242,7 @@ func (s *sequencer) take(op Operation, fx *effects) {
 	if op.Seq <= s.head.Seq {
 		return
 	}
+	s.ahead = max(s.ahead, op.Seq)
 	if op.Seq > s.head.Seq+1 {
 		if len(s.held) < heldOps {
 			s.held[op.Seq] = op
@@ -222,28 +253,46 @@ func (s *sequencer) take(op Operation, fx *effects) {
 	for ok := true; ok; op, ok = s.held[s.head.Seq+1] {
 		delete(s.held, op.Seq)
 		if !op.Follows(s.head) { // of another history: the log will tell which one holds
-			fx.read = true
-			return
+			break
 		}
 		s.head = op.Position()
 		s.learn(op.Session, op.N)
 		fx.confirmed = append(fx.confirmed, op)
 	}
-	fx.read = len(s.held) > 0
+	fx.read = s.lacks()
 }
 
-// learn notes that n of a session is in the log.
+// lacks reports whether entries were heard of that were not delivered.
+func (s *sequencer) lacks() bool { return s.ahead > s.head.Seq }
+
+// reached notes where the log was found to end. What is held was heard of since.
+func (s *sequencer) reached(head uint64) {
+	if len(s.held) == 0 {
+		s.ahead = head
+	}
+}
+
+// prove notes what the log answered about a session.
+func (s *sequencer) prove(session string, last uint64) {
+	if a := s.authors[session]; a != nil {
+		a.prove(last)
+	}
+}
+
+// learn notes that n of a session was delivered. It is at least that far; a guess may still be wrong.
 func (s *sequencer) learn(session string, n uint64) {
 	if a := s.authors[session]; a != nil {
-		a.known = true
+		a.seen = max(a.seen, n)
 		a.last = max(a.last, n)
 		a.tail = max(a.tail, a.last)
 	}
 }
 
-// refuseFrom sets a session back to last, and refuses what it has queued.
-func (s *sequencer) refuseFrom(session string, last uint64, fx *effects) {
+// refuseFrom sets a session back to what the log had of it, or to what was delivered since, and refuses
+// what it has queued. It returns how far back that is.
+func (s *sequencer) refuseFrom(session string, last uint64, fx *effects) uint64 {
 	if a := s.authors[session]; a != nil {
+		last = max(last, a.seen)
 		a.known = true
 		a.last, a.tail = last, last
 	}
@@ -256,12 +305,17 @@ func (s *sequencer) refuseFrom(session string, last uint64, fx *effects) {
 		fx.nacks = append(fx.nacks, gap(sub.op, last))
 	}
 	s.queue = kept
+	return last
 }
 
-// restart puts the head to where the log is read from anew. Nothing before it is delivered again.
+// restart puts the head to where the log is read from anew. Nothing before it is delivered again, and
+// what the log has of each author is an open question.
 func (s *sequencer) restart(head Position) {
-	s.head = head
+	s.head, s.ahead = head, head.Seq
 	clear(s.held)
+	for _, a := range s.authors {
+		a.known, a.seen = false, 0
+	}
 }
 
 // busy reports whether operations wait or are in flight.

@@ -185,7 +185,7 @@ func TestSequencer_SubmitUnknown(t *testing.T) {
 		s.admit("a", 0, false)
 		want(t, s.feed(stream("a", 2)), "+a1 +a2")
 		want(t, s.submit(send("a", 2), plenty), "a2!duplicate:2")
-		want(t, s.submit(send("a", 4), plenty), "a4!gap:2")
+		want(t, s.submit(send("a", 4), plenty), "commit") // the feed may lag: the log decides
 	})
 }
 

@@ -81,6 +81,7 @@ func newApp(hub *flow.Hub) *fiber.App {
 	app := fiber.New(fiber.Config{
 		AppName:               "flow board",
 		DisableStartupMessage: true,
+		ReduceMemoryUsage:     true,             // some 4 KiB less for each idle socket
 		ReadTimeout:           10 * time.Second, // for requests; it does not hold for sockets
 		IdleTimeout:           time.Minute,
 	})

@@ -226,7 +226,7 @@ export class Client extends Emitter {
   #setState(state) {
     this.#state = state;
     this.#report();
-    for (const room of this.#rooms.values()) room._report();
+    for (const room of this.#rooms.values()) room._onState({ state }); // the server's state is that of all rooms
   }
 
   #goodbye(m) {
@@ -577,7 +577,7 @@ export class Room extends Emitter {
     });
     this.#handlers = {
       op: this.#onOp, nack: this.#onNack, queued: this.#onQueued, tentative: this.#onTentative,
-      rewind: this.#onRewind, left: this.#onLeft, presence: this.#onPresence, state: this.#onState,
+      rewind: this.#onRewind, left: this.#onLeft, presence: this.#onPresence, state: this._onState,
       error: this.#onError, event: (m) => this._emit("event", m),
       "snapshot-wanted": (m) => this._emit("snapshot-wanted", { position: m.position }),
     };
@@ -892,7 +892,7 @@ export class Room extends Emitter {
     return this.#joined && this.#client._send({ type: "presence", room: this.id, data });
   }
 
-  #onState(m) {
+  _onState(m) {
     this.#state = m.state;
     if (m.state === "live") this.tentative = []; // the journal is empty
     this._report();
