@@ -241,7 +241,8 @@ func TestHub_IdentifyExpiry(t *testing.T) {
 		}{
 			"never": {time.Time{}, ""}, "in a moment": {time.Now().Add(time.Nanosecond), ""},
 			"late":     {time.Now().Add(time.Nanosecond - 5*time.Second), ""},
-			"too late": {time.Now().Add(-5 * time.Second), flow.CodeTokenExpired}, "long ago": {time.Unix(1, 0), flow.CodeTokenExpired},
+			"too late": {time.Now().Add(-5 * time.Second), flow.CodeTokenExpired},
+			"long ago": {time.Unix(1, 0), flow.CodeTokenExpired},
 		} {
 			expires = tc.at
 			user, err := h.Identify(t.Context(), request("Bearer x", "", ""))

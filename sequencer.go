@@ -132,7 +132,7 @@ func (s *sequencer) submit(sub submission, pending int) (fx effects) {
 	case !a.known && a.tail == a.last: // nothing of it is under way: the log will tell
 		a.last, a.tail, a.first = n-1, n-1, n
 	case n <= a.last && !a.known, n > a.last && n <= a.tail && n < a.first:
-		return refuse(CodeUnavailable, "what the log has of this session is not known yet", a.sure(), 250*time.Millisecond)
+		return refuse(CodeUnavailable, "what the log has of it is not known yet", a.sure(), 250*time.Millisecond)
 	case n <= a.last:
 		return effects{nacks: []nack{duplicate(sub.op, a.last)}}
 	case n <= a.tail:

@@ -95,7 +95,7 @@ func TestSocket_Read_limit(t *testing.T) {
 
 	flood := s.dial(t, "")
 	flood.await(t, "welcome")
-	flood.send(t, ping(4<<20))
+	flood.send(t, ping(1<<20))
 	flood.wantClose(t, flow.ByeTooLarge, websocket.CloseMessageTooBig)
 
 	parts := s.dialRaw(t)

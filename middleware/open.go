@@ -29,6 +29,9 @@ func Open(config Config) (*flow.Hub, error) {
 	if err != nil {
 		return nil, err
 	}
+	if verify == nil && cfg.Authenticate == nil && !o.Anonymous {
+		o.log.Warn("nobody can come in: no token setting, no Authenticate hook, no COLLAB_ANONYMOUS")
+	}
 	if err := o.connect(cfg); err != nil {
 		return nil, err
 	}

@@ -121,8 +121,9 @@ func TestOpen_Connected(t *testing.T) {
 // What an operator should think about is warned of, once, by the name of the key.
 func TestOpen_Warnings(t *testing.T) {
 	for want, e := range map[string]environment{
-		"COLLAB_ANONYMOUS is true: everybody may come in without credentials":        {"COLLAB_ANONYMOUS": "true"},
-		"COLLAB_SECRET is unset: the key that signs resume tokens is drawn at start": {},
+		"COLLAB_ANONYMOUS is true: everybody may come in without credentials":             {"COLLAB_ANONYMOUS": "true"},
+		"COLLAB_SECRET is unset: the key that signs resume tokens is drawn at start":      {},
+		"nobody can come in: no token setting, no Authenticate hook, no COLLAB_ANONYMOUS": {},
 	} {
 		t.Run(want, func(t *testing.T) {
 			var log book
@@ -154,7 +155,7 @@ func TestOpen_Warnings(t *testing.T) {
 	// A quiet environment is quiet.
 	t.Run("none", func(t *testing.T) {
 		var log book
-		open(t, environment{"COLLAB_SECRET": "x"}.logged(t, &log))
+		open(t, environment{"COLLAB_SECRET": "x", "COLLAB_JWT_SECRET": "y"}.logged(t, &log))
 		if got := log.messages(t, slog.LevelWarn); len(got) > 0 {
 			t.Errorf("warnings: %q", got)
 		}
