@@ -21,4 +21,6 @@ type Health struct {
 	// Serving is the backend that serves while State is not Live: "memory" when a stand-in took
 	// over; "" when it is Backend itself.
 	Serving string
+	Address string // where the backend is, without secrets; "" for memory
+	Reason  string // why State is not Live, for operators; without secrets
 }

@@ -20,6 +20,8 @@ type subsystemView struct {
 type subsystemDetail struct {
 	subsystemView
 	Serving string `json:"serving,omitempty"` // the stand-in, while the backend is away
+	Address string `json:"address,omitempty"`
+	Reason  string `json:"reason,omitempty"` // of the outage
 }
 
 // live answers as long as the process can answer at all.
@@ -72,7 +74,7 @@ func subsystemDetails(hub *flow.Hub) map[string]subsystemDetail {
 				Backend: s.Backend, State: s.State,
 				Since: unixMilli(s.Since), LastProof: unixMilli(s.LastProof),
 			},
-			Serving: s.Serving,
+			Serving: s.Serving, Address: s.Address, Reason: s.Reason,
 		}
 	}
 	return details

@@ -16,7 +16,8 @@ type status struct {
 	since time.Time
 	cause error // why it is degraded
 	// term counts the changes, so that a call which began before one has no say after it.
-	term uint64
+	term   uint64
+	reason string // why it is degraded, in words without secrets
 }
 
 // breaker decides whether calls may go to Redis. Reading it takes no lock.
@@ -75,7 +76,7 @@ func (b *breaker) trip(term uint64, c class, reason string, err error) {
 	if was.term != term || was.state != flow.Live {
 		return
 	}
-	b.changeLocked(&status{state: flow.Degraded, cause: err})
+	b.changeLocked(&status{state: flow.Degraded, cause: err, reason: reason})
 	if c != configuration && !b.lastProof().IsZero() {
 		b.logger.Warn("redis is away", "addr", b.addr, "reason", reason, "class", c.String())
 	}

@@ -89,7 +89,10 @@ func (c *Conn) Addr() string { return c.breaker.addr }
 // Health reports whether Redis serves. It does no I/O.
 func (c *Conn) Health() flow.Health {
 	s := c.breaker.now.Load()
-	return flow.Health{Backend: "redis", State: s.state, Since: s.since, LastProof: c.breaker.lastProof()}
+	return flow.Health{
+		Backend: "redis", State: s.state, Since: s.since, LastProof: c.breaker.lastProof(),
+		Address: c.Addr(), Reason: s.reason,
+	}
 }
 
 // Ping asks Redis for an answer and a write, whatever the state, and sets the state by it. The error

@@ -22,7 +22,8 @@ func TestOpen_Away(t *testing.T) {
 	server.Stop(t)
 	var log journal
 	conn := open(t, redisx.Config{Addrs: []string{server.Addr()}, Logger: log.logger()})
-	if h := conn.Health(); h.State != flow.Degraded || !h.LastProof.IsZero() || h.Backend != "redis" {
+	if h := conn.Health(); h.State != flow.Degraded || !h.LastProof.IsZero() || h.Backend != "redis" ||
+		h.Address != conn.Addr() || h.Reason == "" {
 		t.Errorf("Health = %+v, want degraded without a proof", h)
 	}
 	err := conn.Ping(t.Context())
