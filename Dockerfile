@@ -3,7 +3,7 @@
 
 FROM golang:1.26 AS build
 # Behind a proxy of your own: --build-arg GOPROXY=…
-ARG GOPROXY=https://proxy.golang.org,direct
+ARG GOPROXY
 WORKDIR /src
 # Modules first: this layer stays while only code changes.
 COPY go.mod go.sum ./
