@@ -24,7 +24,7 @@ func parseOrigin(s string) (origin, error) {
 	if o.port == "" {
 		o.port = defaultPort(o.scheme)
 	}
-	if o.port == "" || strings.Contains(o.host, "*") {
+	if o.port == "" || strings.Contains(o.host, "*") || strings.HasPrefix(o.host, ".") {
 		return origin{}, bad
 	}
 	return o, nil

@@ -159,6 +159,7 @@ func FuzzAllowOrigin(f *testing.F) {
 		"https://partner.example", "https://a.partner.example.evil.example", "https://a.partner.example@evil.example",
 		"https://evil.example/.partner.example", "https://evil.example#.partner.example",
 		"https:\\\\a.partner.example", "https://[::1].partner.example", "https://%2e.partner.example",
+		"https://.pArtner.eXAmple",
 	} {
 		f.Add([]byte(seed))
 	}

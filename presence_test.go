@@ -107,6 +107,7 @@ func testPresenceSlowReader(t *testing.T) {
 	a, slow := dial(t, h, "ann"), dial(t, h, "slow")
 	j := a.join("r")
 	slow.join("r")
+	a.expect("presence") // the joins; a change in their window would be part of them
 	slow.pipe.mu.Lock()
 	gate := make(chan struct{})
 	slow.pipe.gate = gate
