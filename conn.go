@@ -149,9 +149,16 @@ func (h *Hub) reconnectDelay(why Bye) time.Duration {
 // cut ends a connection whose client does not take its bye.
 func (c *Conn) cut() {
 	c.mu.Lock()
+	why := c.why
+	c.mu.Unlock()
+	c.abort(why)
+}
+
+// abort ends a connection at once, without what is queued.
+func (c *Conn) abort(why Bye) {
+	c.mu.Lock()
 	again := c.closed
 	c.closed, c.ended = true, true
-	why := c.why
 	c.mu.Unlock()
 	if !again {
 		c.t.Close(why.CloseCode())

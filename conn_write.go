@@ -68,7 +68,7 @@ func (c *Conn) write() {
 		switch {
 		case work.frames != nil || work.wake:
 			if err := c.t.Write(work.frames); err != nil {
-				c.fail()
+				c.abort(ByeSlow)
 				return
 			}
 			c.hub.stats.delivered.Add(int64(len(work.frames)))
@@ -116,15 +116,4 @@ func (c *Conn) next() (w work) {
 		}
 	}
 	return w
-}
-
-// fail ends a connection that cannot be written to.
-func (c *Conn) fail() {
-	c.mu.Lock()
-	again := c.closed
-	c.closed, c.ended, c.writing = true, true, false
-	c.mu.Unlock()
-	if !again {
-		c.t.Close(ByeSlow.CloseCode())
-	}
 }

@@ -99,7 +99,7 @@ func (h *Hub) Room(ctx context.Context, room string) (RoomInfo, error) {
 	if err != nil && ErrorCode(err) != CodeTrimmed {
 		return RoomInfo{}, err
 	}
-	all, err := h.Participants(ctx, room, "", h.cfg.Limits.Participants)
+	all, err := h.participants(ctx, room, "", h.cfg.Limits.Participants)
 	if err != nil {
 		return RoomInfo{}, err
 	}
@@ -149,6 +149,11 @@ func (h *Hub) Participants(ctx context.Context, room, after string, limit int) (
 	if ErrorCode(err) == CodeRoomDeleted {
 		return nil, err
 	}
+	return h.participants(ctx, room, after, limit)
+}
+
+// participants is Participants for a room that is known not to be deleted.
+func (h *Hub) participants(ctx context.Context, room, after string, limit int) ([]Participant, error) {
 	stored, err := h.cfg.Sessions.List(ctx, SessionQuery{Room: room, After: after, Limit: limit})
 	if err != nil && ErrorCode(err) != CodeUnavailable {
 		return nil, err
@@ -181,6 +186,6 @@ func (h *Hub) Participants(ctx context.Context, room, after string, limit int) (
 	if last == "" || len(all) >= limit {
 		return all[:min(limit, len(all))], nil
 	}
-	more, err := h.Participants(ctx, room, last, limit-len(all))
+	more, err := h.participants(ctx, room, last, limit-len(all))
 	return append(all, more...), err
 }

@@ -106,8 +106,8 @@ func (h *Hub) markMoved() {
 	}
 }
 
-// keepSessions writes sessions to the store. The hub owns it; it ends with the hub's context. One
-// goroutine does it, so that a session's last state is written last.
+// keepSessions writes sessions to the store. The hub owns it; it ends with the hub's context. A join and
+// the end of the hub write by themselves, since they wait for the outcome.
 func (h *Hub) keepSessions() {
 	for {
 		select {
