@@ -331,8 +331,8 @@ type deafLog struct{ flow.Log }
 
 func (deafLog) Follow(string, func(flow.Feed)) (stop func()) { return func() {} }
 
-func (l deafLog) Health() flow.Health {
-	health := l.Log.Health()
+func (l deafLog) Health(room string) flow.Health {
+	health := l.Log.Health(room)
 	health.Backend = "redis"
 	return health
 }

@@ -36,6 +36,12 @@ type Config struct {
 	SessionTTL    time.Duration // how long a session can be resumed; default 1h
 	PositionCheck time.Duration // between looks at the logs of open rooms, 10 at a time; default 5s
 
+	// Outage says what happens to operations while the log is away. Default: OutageRelay.
+	Outage Outage
+	// OnDataLoss is told when confirmed operations of a room are gone from the log and this instance
+	// cannot restore them; count is how many at most. It runs on a goroutine of the hub.
+	OnDataLoss func(room string, count uint64)
+
 	// Anonymous lets sockets and requests without credentials in, as a user of their own.
 	Anonymous bool
 	// AllowedOrigins are scheme://host[:port] entries, "*." before the host for sub-domains.
@@ -93,6 +99,7 @@ func (c Config) withDefaults() Config {
 	if c.Authorize == nil {
 		c.Authorize = func(context.Context, User, string) (Access, error) { return Editor, nil }
 	}
+	c.Outage = or(c.Outage, OutageRelay)
 	c.Limits = c.Limits.withDefaults()
 	c.Heartbeat = or(c.Heartbeat, 25*time.Second)
 	c.Timeout = or(c.Timeout, 60*time.Second)
@@ -131,6 +138,9 @@ func (c Config) validate() error {
 	}
 	if keys := c.Secrets(); len(keys) == 0 || len(keys[0]) == 0 {
 		return errors.New("flow: Config.Secrets returned no key to sign with")
+	}
+	if c.Outage != OutageRelay && c.Outage != OutageHold && c.Outage != OutageReject {
+		return fmt.Errorf("flow: Config.Outage is %q, expected relay, hold or reject", c.Outage)
 	}
 	for name, d := range map[string]time.Duration{
 		"Heartbeat": c.Heartbeat, "Timeout": c.Timeout, "AuthTimeout": c.AuthTimeout, "Drain": c.Drain,

@@ -18,9 +18,8 @@ type Health struct {
 	State     State     // how it serves now
 	Since     time.Time // when State began
 	LastProof time.Time // when the backend last proved that it works; for memory, now
-	// Serving is the backend that serves while State is not Live: "memory" when a stand-in took
-	// over; "" when it is Backend itself.
-	Serving string
+	// Partial says that State holds for a part of what is stored there: ask the log about a room.
+	Partial bool
 	Address string // where the backend is, without secrets; "" for memory
 	Reason  string // why State is not Live, for operators; without secrets
 }

@@ -16,8 +16,11 @@ var (
 	ErrBehind = errors.New("log is behind")
 	// ErrFork: the log has another operation at the caller's fence.
 	ErrFork = errors.New("log has forked")
-	// ErrMoved: the batch was exact, and the head is not at its fence. Nothing was written.
+	// ErrMoved: a batch to restore does not fit to what the log has by now. Nothing was written.
 	ErrMoved = errors.New("log has moved on")
+	// ErrSettling: what the log had lost was restored a moment ago, and others may have more of it.
+	// Nothing was written; ask again within the [SettleWindow].
+	ErrSettling = errors.New("log is settling")
 )
 
 // Log keeps each room's operations in one total order, on which all instances that share the log
@@ -36,8 +39,8 @@ type Log interface {
 	// ([Duplicate], [Gap]) do not stop the others. Followers hear of what was appended.
 	//
 	// Errors, with nothing written: ErrNoLog, ErrCorrupt, ErrBehind, ErrFork when the log does not
-	// contain the batch's fence, ErrMoved when the batch is exact and the head is elsewhere,
-	// [CodeRoomDeleted], [CodeRejected] when the batch's key was used with other content.
+	// contain the batch's fence, ErrSettling, [CodeRoomDeleted], [CodeRejected] when the batch's key was
+	// used with other content; of a batch to restore ErrMoved, see [Batch.Restore].
 	// [CodeUnavailable] leaves open whether the batch was written: append it again.
 	Append(ctx context.Context, room string, b Batch) ([]Appended, error)
 
@@ -65,8 +68,9 @@ type Log interface {
 	// Delete removes the room's log and snapshot, and leaves a tombstone. Followers get Deleted.
 	Delete(ctx context.Context, room string) error
 
-	// Health reports whether the backend serves. It does not block and does no I/O.
-	Health() Health
+	// Health reports whether the backend serves the room, or with "" as a whole. It does not block and
+	// does no I/O.
+	Health(room string) Health
 }
 
 // Batch is what one Append adds.
@@ -74,13 +78,29 @@ type Batch struct {
 	// Fence is the newest position that the caller knows; zero when it knows none. A log that does not
 	// contain it refuses the batch, so that nobody writes over lost history.
 	Fence Position
-	// Exact asks for the batch to be appended only if the head is exactly at Fence.
-	Exact bool
+	// Restore writes operations again that were confirmed before and that the log has lost, at the seq
+	// and hash they had: one after the other behind Fence. There are three places for them:
+	//
+	//   - the log is missing: it begins at Fence, which becomes [Page.Base];
+	//   - Fence is the head: they are appended;
+	//   - the last of them is at Base, which is where a restore began the log: they are put in front of
+	//     it, and Fence becomes Base.
+	//
+	// Anything else is ErrMoved. Without Operations, Fence must be in the log. As after Jump, an N need
+	// not follow the one before. Followers hear of a gap. For the [SettleWindow] after the log began or
+	// grew by a restore, batches that are none get ErrSettling, so that every instance can restore what
+	// it has before anything new is written. Key must not be set.
+	Restore bool
+	// Sessions goes with Restore: the last N of sessions that are in the log, at Fence or before. What
+	// the log knows of a session only ever grows.
+	Sessions map[string]uint64
+	// Jump lets an N leave out others of its session, which are lost: no operation is a [Gap].
+	Jump bool
 	// Key, if set, makes the batch idempotent for 24 hours: the same key with the same data (of all
 	// operations, in order) answers what the first call answered and writes nothing, whatever the
 	// sessions; with other data it is CodeRejected. At most 200 bytes.
 	Key string
-	// Operations to add; Seq and Hash are ignored.
+	// Operations to add. Seq and Hash are ignored, but for Restore.
 	Operations []Operation
 }
 
@@ -125,8 +145,11 @@ type Page struct {
 	// Base is the position before the first operation kept: zero until something is trimmed.
 	Base Position
 	Last uint64 // the last N of Query.Session in the log; 0 when it has none
-	// Snapshot is the position of the newest snapshot; zero when there is none.
+	// Snapshot is the position of the newest snapshot; zero when there is none in the log.
 	Snapshot Position
+	// Restored names the last time when the log began or grew by [Batch.Restore], in Unix
+	// milliseconds; 0: never. Restores within one [SettleWindow] are one time.
+	Restored int64
 }
 
 // Feed is one notification of a log.

@@ -50,8 +50,8 @@ func (l *awayLog) Read(ctx context.Context, room string, q flow.Query) (flow.Pag
 	return l.Log.Read(ctx, room, q)
 }
 
-func (l *awayLog) Health() flow.Health {
-	health := l.Log.Health()
+func (l *awayLog) Health(room string) flow.Health {
+	health := l.Log.Health(room)
 	if away, _ := l.get(); away {
 		health.State = flow.Degraded
 	}
@@ -176,8 +176,8 @@ func (l *swapLog) Read(ctx context.Context, room string, q flow.Query) (flow.Pag
 }
 
 // Health says that the log is one that can lose its memory.
-func (l *swapLog) Health() flow.Health {
-	health := l.now().Health()
+func (l *swapLog) Health(room string) flow.Health {
+	health := l.now().Health(room)
 	health.Backend = "redis"
 	return health
 }

@@ -27,7 +27,7 @@ type ringEntry struct {
 // ringKeep returns how many operations a ring keeps. A log in memory needs no second copy: there the
 // ring only saves who is a little behind from encoding again.
 func (h *Hub) ringKeep() int {
-	if h.cfg.Log.Health().Backend == backendMemory {
+	if h.cfg.Log.Health("").Backend == backendMemory {
 		return ringOps / 16
 	}
 	return ringOps

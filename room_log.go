@@ -212,7 +212,7 @@ func (r *room) repair(cause error) bool {
 	}
 	for len(ops) > 0 {
 		chunk := ops[:min(batchOps, len(ops))]
-		batch := Batch{Fence: fence, Exact: true, Operations: chunk}
+		batch := Batch{Fence: fence, Restore: true, Operations: chunk}
 		if _, err := r.hub.cfg.Log.Append(r.hub.ctx, r.id, batch); err != nil {
 			r.hub.log.Error("writing a lost log again failed", "room", r.id, "error", err)
 			return false

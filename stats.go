@@ -27,7 +27,7 @@ func (h *Hub) Subsystems() [3]Subsystem {
 	return [3]Subsystem{
 		{subsystemCollaboration, h.cfg.Sessions.Health()},
 		{subsystemWebsockets, h.cfg.Bus.Health()},
-		{subsystemOrdering, h.cfg.Log.Health()},
+		{subsystemOrdering, h.cfg.Log.Health("")},
 	}
 }
 
@@ -44,8 +44,7 @@ func (h *Hub) State() State {
 
 // durability says what an operation that is confirmed now survives.
 func (h *Hub) durability() string {
-	health := h.cfg.Log.Health()
-	return or(health.Serving, health.Backend)
+	return h.cfg.Log.Health("").Backend
 }
 
 // Stats are the figures of one instance. Those that are not "now" only grow.

@@ -9,6 +9,8 @@ const (
 	SweepEvery = 1024
 	// SweepAbove is the number of sessions up to which a room forgets none.
 	SweepAbove = 512
+	// SettleWindow is how long nothing new is written to a log after a restore began or lengthened it.
+	SettleWindow = 500 * time.Millisecond
 )
 
 // TrimSlack returns by how many operations a log may pass its limit before it is trimmed, so that

@@ -19,7 +19,6 @@ type subsystemView struct {
 // subsystemDetail is a subsystem as an admin sees it.
 type subsystemDetail struct {
 	subsystemView
-	Serving string `json:"serving,omitempty"` // the stand-in, while the backend is away
 	Address string `json:"address,omitempty"`
 	Reason  string `json:"reason,omitempty"` // of the outage
 }
@@ -74,7 +73,7 @@ func subsystemDetails(hub *flow.Hub) map[string]subsystemDetail {
 				Backend: s.Backend, State: s.State,
 				Since: unixMilli(s.Since), LastProof: unixMilli(s.LastProof),
 			},
-			Serving: s.Serving, Address: s.Address, Reason: s.Reason,
+			Address: s.Address, Reason: s.Reason,
 		}
 	}
 	return details

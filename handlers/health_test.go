@@ -11,9 +11,9 @@ import (
 // away is a log whose backend is away.
 type away struct{ flow.Log }
 
-func (away) Health() flow.Health {
+func (away) Health(string) flow.Health {
 	return flow.Health{
-		Backend: "redis", Serving: "memory", State: flow.Degraded,
+		Backend: "redis", State: flow.Degraded,
 		Since: time.UnixMilli(1000), LastProof: time.UnixMilli(900),
 	}
 }

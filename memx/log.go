@@ -128,7 +128,7 @@ func (l *Log) Delete(_ context.Context, id string) error {
 }
 
 // Health implements [flow.Log].
-func (l *Log) Health() flow.Health { return health(l.start) }
+func (l *Log) Health(string) flow.Health { return health(l.start) }
 
 // health is what memory says about itself: it works as long as anybody asks.
 func health(since time.Time) flow.Health {

@@ -56,7 +56,7 @@ func (r *room) appendLocked(
 			return k.answer(content)
 		}
 	}
-	if err := r.admitLocked(b.Fence, b.Exact); err != nil {
+	if err := r.admitLocked(b.Fence, b.Restore); err != nil {
 		return nil, err
 	}
 	from := r.head.Seq

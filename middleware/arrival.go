@@ -20,13 +20,12 @@ const (
 )
 
 // arrival does what has to wait until Redis answers: it agrees with the other instances on the signing
-// key, and has the log carried over. The connection itself keeps looking for Redis.
+// key. The connection itself keeps looking for Redis.
 type arrival struct {
-	conn    *redisx.Conn
-	log     *slog.Logger
-	redis   []any        // what the log tells of the connection
-	keys    *signingKeys // nil: no key to agree on
-	standby *standby     // nil: no log to carry over
+	conn  *redisx.Conn
+	log   *slog.Logger
+	redis []any        // what the log tells of the connection
+	keys  *signingKeys // nil: no key to agree on
 
 	// Used by one goroutine at a time: first that of Open, then run.
 	greeted  bool
@@ -51,10 +50,7 @@ func (a *arrival) try(ctx context.Context) error {
 		}
 		a.keys.share(key)
 	}
-	if a.standby == nil {
-		return nil
-	}
-	return a.standby.promote(ctx)
+	return nil
 }
 
 // start begins to look for Redis. The goroutine is owned by the hub: it ends when everything is done,

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/joho/godotenv"
+
+	"github.com/fiberflow/flow"
 )
 
 // LoadSettings reads the process environment, and behind it the file Config.EnvFile; of the config only
@@ -68,7 +70,7 @@ func (e *env) keys() []key {
 		{"REDIS_OPERATION_LIMIT", "10000", number(&s.OperationLimit, 1, maxNumber)},
 		{"REDIS_TIMEOUT", "500ms", duration(&s.Redis.Timeout)},
 
-		{"COLLAB_OUTAGE", "relay", choice(&s.Outage, OutageRelay, OutageHold, OutageReject)},
+		{"COLLAB_OUTAGE", "relay", choice(&s.Outage, flow.OutageRelay, flow.OutageHold, flow.OutageReject)},
 		{"COLLAB_JWT_SECRET", "", secret(&s.JWTSecret)},
 		{"COLLAB_JWKS_FILE", "", text(&s.JWKSFile, 0)},
 		{"COLLAB_ANONYMOUS", "false", boolean(&s.Anonymous)},

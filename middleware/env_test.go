@@ -20,7 +20,7 @@ func defaultSettings() middleware.Settings {
 			Mode: "single", Addrs: []string{"localhost:6379"}, Prefix: "flow", Timeout: 500 * time.Millisecond,
 		},
 		SessionTTL: time.Hour, OperationTTL: 24 * time.Hour, OperationLimit: 10_000,
-		Outage: middleware.OutageRelay,
+		Outage: flow.OutageRelay,
 		Limits: flow.Limits{
 			MessageBytes: 65536, PresenceBytes: 4096, OpsPerSecond: 50, EventsPerSecond: 50,
 			PresencePerSecond: 60, Rooms: 32, Participants: 1000, Pending: 256,
@@ -112,7 +112,7 @@ func everySetting() middleware.Settings {
 			Password: "pa ss,word", DB: 3, TLS: true, Prefix: "app", Timeout: 250 * time.Millisecond,
 		},
 		SessionTTL: time.Minute, OperationTTL: 2 * time.Hour, OperationLimit: 5,
-		Outage: middleware.OutageHold, JWTSecret: "one", Anonymous: true,
+		Outage: flow.OutageHold, JWTSecret: "one", Anonymous: true,
 		AllowedOrigins: []string{"https://a.example", "http://*.b.example:8080"}, AdminToken: "two",
 		Secrets: []middleware.Secret{"three", "four"},
 		Limits: flow.Limits{

@@ -99,11 +99,11 @@ func (o *opening) verifier(cfg Config) (func(context.Context, string) (flow.User
 
 // connect picks the backend of each subsystem, and reaches for Redis if any is there.
 func (o *opening) connect(cfg Config) error {
-	memory := memx.NewLog(memx.LogConfig{
+	o.sessions = memx.NewSessionStore(memx.SessionConfig{SessionTTL: o.SessionTTL, InstanceTTL: o.PresenceTTL})
+	o.bus = memx.NewBus()
+	o.ordering = memx.NewLog(memx.LogConfig{
 		OperationLimit: o.OperationLimit, OperationTTL: o.OperationTTL, SessionTTL: o.SessionTTL,
 	})
-	o.sessions = memx.NewSessionStore(memx.SessionConfig{SessionTTL: o.SessionTTL, InstanceTTL: o.PresenceTTL})
-	o.bus, o.ordering = memx.NewBus(), memory
 	if !o.UsesRedis() {
 		return nil
 	}
@@ -121,12 +121,12 @@ func (o *opening) connect(cfg Config) error {
 	if o.RedisEventOrdering {
 		o.ordering = redisx.NewLog(conn)
 	}
-	o.reach(memory, cfg.Redis != nil)
+	o.reach(cfg.Redis != nil)
 	return nil
 }
 
 // reach looks whether Redis is there. What that leaves to do, arrival does when it is.
-func (o *opening) reach(memory flow.Log, borrowed bool) {
+func (o *opening) reach(borrowed bool) {
 	a := &arrival{conn: o.conn, log: o.log, redis: []any{"addr", o.conn.Addr(), "prefix", o.Redis.Prefix}}
 	if !borrowed {
 		a.redis = append(a.redis, "mode", o.Redis.Mode, "db", o.Redis.DB, "tls", o.Redis.TLS)
@@ -138,7 +138,6 @@ func (o *opening) reach(memory flow.Log, borrowed bool) {
 	if err != nil {
 		o.log.Warn("redis cannot be reached, going on in memory until it answers",
 			"addr", o.conn.Addr(), "reason", err.Error())
-		a.standby = o.standIn(memory)
 	} else if a.try(context.Background()) == nil {
 		return
 	}
@@ -152,16 +151,6 @@ func (o *opening) ask() error {
 		return nil
 	}
 	return o.conn.Ping(context.Background())
-}
-
-// standIn lets memory stand in for the log on Redis; nil when the log is in memory anyway.
-func (o *opening) standIn(memory flow.Log) *standby {
-	if !o.RedisEventOrdering {
-		return nil
-	}
-	s := newStandby(o.ordering, memory, o.log)
-	o.ordering = s
-	return s
 }
 
 // closeRedis runs when the hub has ended.
@@ -183,7 +172,7 @@ func (o *opening) hubConfig(
 		Instance: o.instance(), Logger: o.log, Secrets: o.keys.all, Limits: o.Limits,
 		Heartbeat: o.Heartbeat, Timeout: o.Timeout, AuthTimeout: o.AuthTimeout, Drain: o.Drain, Grace: o.Grace,
 		PresenceTTL: o.PresenceTTL, SessionTTL: o.SessionTTL, PositionCheck: o.PositionCheck,
-		Anonymous: o.Anonymous, AllowedOrigins: origins, AdminToken: string(o.AdminToken),
+		Outage: o.Outage, Anonymous: o.Anonymous, AllowedOrigins: origins, AdminToken: string(o.AdminToken),
 		Authenticate: cfg.Authenticate, VerifyToken: verify, Admin: cfg.Admin, Authorize: cfg.Authorize,
 		OnOperation: cfg.OnOperation, OnJoin: cfg.OnJoin, OnLeave: cfg.OnLeave, OnClosed: closed,
 	}
@@ -205,7 +194,7 @@ func (o *opening) report() {
 	for _, s := range []flow.Subsystem{
 		{Name: "collaboration", Health: o.sessions.Health()},
 		{Name: "websockets", Health: o.bus.Health()},
-		{Name: "ordering", Health: o.ordering.Health()},
+		{Name: "ordering", Health: o.ordering.Health("")},
 	} {
 		attributes := []any{"subsystem", s.Name, "backend", s.Backend, "state", string(s.State)}
 		if s.State != flow.Live {

@@ -22,7 +22,7 @@ type Settings struct {
 	OperationTTL   time.Duration // REDIS_OPERATION_TTL; 24h
 	OperationLimit int           // REDIS_OPERATION_LIMIT; 10000 operations a room
 
-	Outage Outage // COLLAB_OUTAGE; OutageRelay
+	Outage flow.Outage // COLLAB_OUTAGE; relay
 
 	JWTSecret      Secret   // COLLAB_JWT_SECRET; no HS256 tokens
 	JWKSFile       string   // COLLAB_JWKS_FILE; no RS256, ES256 and EdDSA tokens
@@ -72,16 +72,6 @@ type RedisSettings struct {
 func (s Settings) UsesRedis() bool {
 	return s.RedisCollaboration || s.RedisWebsockets || s.RedisEventOrdering
 }
-
-// Outage says what happens to operations while Redis is away.
-type Outage string
-
-// The choices of COLLAB_OUTAGE.
-const (
-	OutageRelay  Outage = "relay"  // kept, and shown to those on the same instance
-	OutageHold   Outage = "hold"   // kept, and shown when they are confirmed
-	OutageReject Outage = "reject" // refused
-)
 
 // Secret is a text that must not be printed: every common way to print it shows ***. Convert it to a
 // string to use it.

@@ -141,7 +141,7 @@ func TestFeed_HalfOpen(t *testing.T) {
 		t.Errorf("the bus tells %q, want a gap", d.Payload)
 	}
 	eventuallyIs(t, bus, flow.Live)
-	if h := ordering.Health(); h.State != flow.Live {
+	if h := ordering.Health(""); h.State != flow.Live {
 		t.Errorf("Health = %+v: commands have worked all the time", h)
 	}
 }

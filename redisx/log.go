@@ -66,7 +66,7 @@ func (l *Log) Append(ctx context.Context, room string, b flow.Batch) ([]flow.App
 func (l *Log) appendArgs(room string, b flow.Batch) []any {
 	limit := l.conn.config.OperationLimit
 	exact := ""
-	if b.Exact {
+	if b.Restore {
 		exact = "exact"
 	}
 	args := make([]any, 0, 12+6*len(b.Operations))
@@ -115,7 +115,7 @@ func (l *Log) Follow(room string, f func(flow.Feed)) (stop func()) {
 }
 
 // Health implements [flow.Log].
-func (l *Log) Health() flow.Health { return l.conn.Health() }
+func (l *Log) Health(string) flow.Health { return l.conn.Health() }
 
 // keys are those that every script of the log takes.
 func (l *Log) keys(room string) []string {

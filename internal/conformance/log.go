@@ -67,7 +67,7 @@ func logGroups() []logGroup {
 // A backend that serves says so, with its name and a recent proof.
 func testLogHealth(t *logTest) {
 	t.confirm(op("a", 1))
-	wantServing(t, t.one.Health())
+	wantServing(t, t.one.Health(""))
 }
 
 func wantServing(t testing.TB, h flow.Health) {

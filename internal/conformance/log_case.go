@@ -80,7 +80,7 @@ func (t *logTest) confirm(list ...flow.Operation) []flow.Operation {
 func (t *logTest) try(fence flow.Position, exact bool) error {
 	t.Helper()
 	_, err := t.one.Append(t.Context(), room, flow.Batch{
-		Fence: fence, Exact: exact, Operations: []flow.Operation{op("trying", 1)},
+		Fence: fence, Restore: exact, Operations: []flow.Operation{op("trying", 1)},
 	})
 	return err
 }

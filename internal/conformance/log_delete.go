@@ -29,7 +29,7 @@ func (t *logTest) wantDeleted(p flow.Position) {
 	t.Helper()
 	for _, log := range []flow.Log{t.one, t.other} {
 		for _, b := range []flow.Batch{
-			{}, {Operations: ops("a", 1, 2)}, {Fence: p, Exact: true}, keyed("k", "a", "1"),
+			{}, {Operations: ops("a", 1, 2)}, {Fence: p, Restore: true}, keyed("k", "a", "1"),
 		} {
 			_, err := log.Append(t.Context(), room, b)
 			wantCode(t, err, flow.CodeRoomDeleted)

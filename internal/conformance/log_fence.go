@@ -42,7 +42,7 @@ func testFenceNoLog(t *logTest) {
 	t.wantAll(nil)
 }
 
-// A fence beyond the head is refused with ErrBehind, also with Exact, and nothing is written.
+// A fence beyond the head is refused with ErrBehind, also with Restore, and nothing is written.
 func testFenceBehind(t *logTest) {
 	sent := t.confirm(ops("a", 1, 3)...)
 	next := sent[2].Position()
@@ -53,7 +53,7 @@ func testFenceBehind(t *logTest) {
 	t.wantAll(sent)
 }
 
-// A fence at whose seq the log has another hash is refused with ErrFork, also with Exact, and nothing
+// A fence at whose seq the log has another hash is refused with ErrFork, also with Restore, and nothing
 // is written.
 func testFenceFork(t *logTest) {
 	sent := t.confirm(ops("a", 1, 3)...)
@@ -85,7 +85,7 @@ func testFenceTrimmed(t *logTest) {
 // A batch of nothing asks only for its fence.
 func testFenceProbe(t *logTest) {
 	probe := func(fence flow.Position, exact bool) error {
-		_, err := t.one.Append(t.Context(), room, flow.Batch{Fence: fence, Exact: exact})
+		_, err := t.one.Append(t.Context(), room, flow.Batch{Fence: fence, Restore: exact})
 		return err
 	}
 	wantError(t, probe(flow.Position{Seq: 1, Hash: 1}, false), flow.ErrNoLog)
@@ -130,7 +130,7 @@ func testExactOnce(t *logTest) {
 	for i := range 8 {
 		running.Go(func() {
 			log := []flow.Log{t.one, t.other}[i%2]
-			batch := flow.Batch{Fence: fence, Exact: true, Operations: ops(fmt.Sprint("writer", i), 1, 2)}
+			batch := flow.Batch{Fence: fence, Restore: true, Operations: ops(fmt.Sprint("writer", i), 1, 2)}
 			if _, err := log.Append(t.Context(), room, batch); err != nil {
 				wantError(t, err, flow.ErrMoved)
 				return
