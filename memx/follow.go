@@ -18,8 +18,9 @@ type follower struct {
 
 	// Under the room's lock.
 	sent    uint64 // the seq up to which everything was told
-	gap     bool   // a gap is to be told
+	new     bool   // that the subscription stands is to be told, before anything else
 	deleted bool   // the deletion is to be told
+	gap     bool   // a gap is to be told, after the deletion
 }
 
 // Follow implements [flow.Log]. Feeds are told one after the other and in order; none is lost unless it
@@ -27,7 +28,7 @@ type follower struct {
 func (l *Log) Follow(id string, f func(flow.Feed)) (stop func()) {
 	r, _ := l.acquire(id)
 	defer l.release(r)
-	w := &follower{room: r, gap: true}
+	w := &follower{room: r, new: true}
 	w.deliver = func() {
 		for feed, ok := w.next(); ok; feed, ok = w.next() {
 			f(feed)
@@ -52,12 +53,15 @@ func (w *follower) next() (feed flow.Feed, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case w.deleted && !w.gap:
+	case w.deleted && !w.new:
 		w.deleted = false
 		return flow.Feed{Deleted: true}, true
-	case w.gap || w.sent < r.base.Seq:
-		w.gap = false
-		w.sent = r.head.Seq
+	case w.new || w.gap || w.sent < r.base.Seq:
+		// What is told after a deletion starts behind it.
+		if !w.deleted {
+			w.gap, w.sent = false, r.head.Seq
+		}
+		w.new = false
 		return flow.Feed{Gap: true}, true
 	case w.sent == r.head.Seq:
 		return flow.Feed{}, false

@@ -6,7 +6,7 @@ func (r *room) readLocked(q flow.Query) (flow.Page, error) {
 	if r.tombstoneEnds != 0 {
 		return flow.Page{}, deletedError()
 	}
-	page := flow.Page{Head: r.head, Base: r.base, Snapshot: r.snapshot.Position}
+	page := flow.Page{Head: r.head, Base: r.base, Snapshot: r.snapshot.Position, Restored: r.restored}
 	if a := r.sessions[q.Session]; a != nil && q.Session != "" {
 		page.Last = a.last
 	}

@@ -18,13 +18,17 @@ type room struct {
 	gone     bool // not in the map any more
 	head     flow.Position
 	base     flow.Position // before operations[0]
+	open     bool          // base is where a restore put it: more may be restored in front of it
 	sessions map[string]*author
-	snapshot flow.Snapshot
+	snapshot flow.Snapshot // in the log: a trim stops at it, and it ends with the log
 	keys     keys
 	// operations are those after base. Pages and feeds share the array: it is only appended to.
 	operations []flow.Operation
 	dropped    int // operations trimmed away that the array still holds
 	followers  []*follower
+
+	restored int64         // see [flow.Page.Restored]
+	settles  time.Duration // until then, nothing is appended but by a restore
 
 	logEnds       time.Duration // 0 while there is no log
 	tombstoneEnds time.Duration // 0 unless the room is deleted
@@ -49,6 +53,9 @@ func (r *room) appendLocked(
 	if r.tombstoneEnds != 0 {
 		return nil, deletedError()
 	}
+	if b.Restore {
+		return r.restoreLocked(c, now, b, digests)
+	}
 	var content flow.Digest
 	if b.Key != "" {
 		content = contentOf(digests)
@@ -56,13 +63,16 @@ func (r *room) appendLocked(
 			return k.answer(content)
 		}
 	}
-	if err := r.admitLocked(b.Fence, b.Restore); err != nil {
+	if err := r.admitLocked(b.Fence); err != nil {
 		return nil, err
+	}
+	if now < r.settles {
+		return nil, flow.ErrSettling
 	}
 	from := r.head.Seq
 	answers := make([]flow.Appended, len(b.Operations))
 	for i := range b.Operations {
-		answers[i] = r.addLocked(b.Operations[i], digests[i])
+		answers[i] = r.addLocked(b.Operations[i], digests[i], b.Jump)
 	}
 	if r.head.Seq != from {
 		r.logEnds = now + c.OperationTTL
@@ -79,7 +89,7 @@ func (r *room) appendLocked(
 }
 
 // admitLocked judges a batch's fence.
-func (r *room) admitLocked(fence flow.Position, exact bool) error {
+func (r *room) admitLocked(fence flow.Position) error {
 	switch {
 	case fence != flow.Position{} && r.head.Seq == 0:
 		return flow.ErrNoLog
@@ -87,8 +97,6 @@ func (r *room) admitLocked(fence flow.Position, exact bool) error {
 		return flow.ErrBehind
 	case fence != flow.Position{} && !r.containsLocked(fence):
 		return flow.ErrFork
-	case exact && fence != r.head:
-		return flow.ErrMoved
 	}
 	return nil
 }
@@ -104,7 +112,7 @@ func (r *room) containsLocked(p flow.Position) bool {
 	return p.Hash == r.operations[p.Seq-r.base.Seq-1].Hash
 }
 
-func (r *room) addLocked(op flow.Operation, digest flow.Digest) flow.Appended {
+func (r *room) addLocked(op flow.Operation, digest flow.Digest, jump bool) flow.Appended {
 	a := r.sessions[op.Session]
 	var last uint64
 	if a != nil {
@@ -113,7 +121,7 @@ func (r *room) addLocked(op flow.Operation, digest flow.Digest) flow.Appended {
 	if op.N <= last {
 		return flow.Appended{Status: flow.Duplicate, Last: last}
 	}
-	if op.N > last+1 {
+	if op.N > last+1 && !jump {
 		return flow.Appended{Status: flow.Gap, Last: last}
 	}
 	if a == nil {
@@ -136,7 +144,7 @@ func (r *room) trimLocked(limit int) {
 	if n == 0 {
 		return
 	}
-	r.base = r.operations[n-1].Position()
+	r.base, r.open = r.operations[n-1].Position(), false
 	r.operations = r.operations[n:]
 	r.dropped += n
 	// Pages may still share the array, so nothing in it can be cleared: leave it to them once a
@@ -169,7 +177,7 @@ func (r *room) deleteLocked(c *LogConfig, now time.Duration) error {
 	r.keys = keys{}
 	r.tombstoneEnds = now + c.TombstoneTTL
 	for _, f := range r.followers {
-		f.deleted = true
+		f.deleted, f.gap = true, false
 		f.wake()
 	}
 	return nil
@@ -179,6 +187,7 @@ func (r *room) deleteLocked(c *LogConfig, now time.Duration) error {
 func (r *room) clearLogLocked() {
 	r.head, r.base, r.snapshot = flow.Position{}, flow.Position{}, flow.Snapshot{}
 	r.operations, r.dropped, r.sessions = nil, 0, nil
+	r.open, r.restored, r.settles = false, 0, 0
 	r.logEnds = 0
 	for _, f := range r.followers {
 		f.sent = 0

@@ -67,7 +67,7 @@ func (d *duel) append(t *rapid.T) {
 	room := d.room(t)
 	b := flow.Batch{
 		Fence:   d.position(t, room),
-		Restore: rapid.IntRange(0, 4).Draw(t, "exact in five") == 4,
+		Restore: rapid.IntRange(0, 4).Draw(t, "restore in five") == 4,
 		Key:     rapid.SampledFrom([]string{"", "", "", "", "k1", "k2"}).Draw(t, "key"),
 	}
 	for range rapid.IntRange(0, 6).Draw(t, "operations") {

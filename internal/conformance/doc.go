@@ -13,11 +13,20 @@
 //
 // The log. A room has no log until an operation is confirmed in it, and again after its TTL; every
 // Append and SaveSnapshot that wrote something renews that. Append looks at the tombstone first, then at
-// the key, the fence, Exact, and last at the operations. What the fence asks is asked of an empty
-// batch too. A fence that was trimmed away is not in the log: [flow.ErrFork]; the one right before the
-// first operation kept is. A fence beyond the head is [flow.ErrBehind], also with Exact. A keyed batch
+// the key, the fence, whether the log is settling, and last at the operations. What the fence asks is
+// asked of an empty batch too. A fence that was trimmed away is not in the log: [flow.ErrFork]; the one
+// right before the first operation kept is. A fence beyond the head is [flow.ErrBehind]. A keyed batch
 // is remembered with whatever answer it got, but not with an error, and is forgotten with the room when
 // that is deleted. N = 0 is a Duplicate.
+//
+// A restore with operations that does not fit is [flow.ErrMoved] for whatever reason, once the room is
+// not deleted: also when its fence is beyond the head, or when its operations are not linked to the
+// fence by seq and hash. One without operations asks for its fence as any other batch does, settling or
+// not; what it says of sessions is dropped where there is no log. Sessions are noted before the
+// operations: [flow.Appended] tells their last N, above which an operation need not be. A restore
+// neither trims nor sweeps, so that a log can be restored from its end in several batches; the next
+// append does. Once that has trimmed, nothing can be put in front any more. A restore of which anything
+// was news renews the TTL. [flow.Page.Restored] and the settling end with the log.
 //
 // Read judges the position also when Limit is 0, and below the first operation kept it is
 // [flow.CodeTrimmed], whatever the hash and also unchecked. Seq 0 with another hash than 0 is not in any

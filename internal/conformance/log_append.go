@@ -112,7 +112,7 @@ func testAppendNothing(t *logTest) {
 	if len(page.Operations) != 0 || page.Head != (flow.Position{}) || page.Last != 0 {
 		t.Errorf("Read = %+v, want an empty log", page)
 	}
-	wantError(t, t.try(flow.Position{Seq: 1, Hash: 1}, false), flow.ErrNoLog)
+	wantError(t, t.try(flow.Position{Seq: 1, Hash: 1}), flow.ErrNoLog)
 }
 
 // What Seq and Hash of an operation say when it is sent does not matter.

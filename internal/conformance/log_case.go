@@ -77,10 +77,10 @@ func (t *logTest) confirm(list ...flow.Operation) []flow.Operation {
 }
 
 // try adds a batch of one new operation with the given fence.
-func (t *logTest) try(fence flow.Position, exact bool) error {
+func (t *logTest) try(fence flow.Position) error {
 	t.Helper()
 	_, err := t.one.Append(t.Context(), room, flow.Batch{
-		Fence: fence, Restore: exact, Operations: []flow.Operation{op("trying", 1)},
+		Fence: fence, Operations: []flow.Operation{op("trying", 1)},
 	})
 	return err
 }

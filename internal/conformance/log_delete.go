@@ -91,7 +91,7 @@ func testDeletedAgain(t *logTest) {
 	wantPage(t, t.read(flow.Query{Session: "a"}), flow.Page{})
 	_, err := t.one.Snapshot(t.Context(), room)
 	wantCode(t, err, flow.CodeNotFound)
-	wantError(t, t.try(old[0].Position(), false), flow.ErrNoLog)
+	wantError(t, t.try(old[0].Position()), flow.ErrNoLog)
 	sent := t.confirm(ops("a", 1, 2)...)
 	want(t, "seq", sent[0].Seq, 1)
 	want(t, "status with the old key", t.appendTo(t.one, keyed("k", "b", "2"))[0].Status, flow.Confirmed)

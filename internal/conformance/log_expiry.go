@@ -28,7 +28,7 @@ func testExpiryIdle(t *logTest) {
 	})
 	_, err := t.one.Snapshot(t.Context(), room)
 	wantCode(t, err, flow.CodeNotFound)
-	wantError(t, t.try(sent[4].Position(), false), flow.ErrNoLog)
+	wantError(t, t.try(sent[4].Position()), flow.ErrNoLog)
 	want(t, "seq of the first of a new log", t.confirm(op("a", 1))[0].Seq, 1)
 }
 

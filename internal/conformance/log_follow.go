@@ -55,7 +55,7 @@ func testFollowOnlyAppended(t *logTest) {
 	t.append(op("a", 1), op("a", 9), op("b", 2))
 	t.appendTo(t.one, keyed("k", "k", "1"))
 	t.appendTo(t.one, keyed("k", "l", "1"))
-	wantError(t, t.try(sent[0].Position(), true), flow.ErrMoved)
+	wantError(t, t.try(flow.Position{Seq: 2, Hash: sent[1].Hash ^ 1}), flow.ErrFork)
 	t.confirm(op("a", 3))
 	log := t.all()
 	l.hears(log...)

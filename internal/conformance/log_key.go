@@ -71,7 +71,7 @@ func testKeyOtherContent(t *logTest) {
 // A retry is recognised before its fence is judged: the log has moved on since, by the batch itself.
 func testKeyBeforeFence(t *logTest) {
 	batch := keyed("k", "b", "1")
-	batch.Fence, batch.Restore = t.confirm(op("a", 1))[0].Position(), true
+	batch.Fence = t.confirm(op("a", 1))[0].Position()
 	answers := t.appendTo(t.one, batch)
 	if got := t.appendTo(t.one, batch); !slices.Equal(got, answers) {
 		t.Errorf("answers are %+v, want %+v", got, answers)
