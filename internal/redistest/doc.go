@@ -13,5 +13,6 @@
 //		...
 //	}
 //
-// A test that stops, pauses or fills its server starts one for itself with [Start].
+// A test that stops, pauses or fills its server starts one for itself with [Start]: a [Server] can lose
+// its process, its memory or a part of its files, and a [Proxy] before it does what networks do.
 package redistest

@@ -17,9 +17,10 @@ type settings struct {
 	cluster  bool // the server needs a port for the cluster bus
 }
 
-// AppendOnly keeps the data on disk, so that it survives [Server.Kill] and [Server.Restart].
+// AppendOnly keeps the data on disk, so that it survives [Server.Kill] and [Server.Restart]: all that
+// was answered, not only what is older than a second.
 func AppendOnly() Option {
-	return Set("appendonly", "yes")
+	return func(s *settings) { s.lines = append(s.lines, "appendonly yes", "appendfsync always") }
 }
 
 // Password makes the server refuse clients without it.

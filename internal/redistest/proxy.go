@@ -7,24 +7,32 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
-// Proxy stands between a client and a server, and can make connections go dead without closing
-// them, as a firewall or a lost route does.
+// Proxy stands between clients and a server, and does to their connections what bad networks do. All
+// methods are safe for concurrent use.
 type Proxy struct {
 	target   string
 	listener net.Listener
 	wg       sync.WaitGroup
+	faults   atomic.Pointer[Faults]
 
-	mu    sync.Mutex
-	links map[*link]struct{}
+	mu     sync.Mutex
+	closed bool
+	links  map[*link]struct{}
 }
 
 // link is one client's connection and its counterpart to the server.
 type link struct {
 	client, server net.Conn
-	subscriber     atomic.Bool // the client has sent a SUBSCRIBE
-	silent         atomic.Bool // whatever comes in is thrown away
+	once           sync.Once
+	closed         chan struct{}
+
+	subscriber atomic.Bool  // the client has sent a SUBSCRIBE
+	silent     atomic.Bool  // whatever comes in is thrown away
+	lost       atomic.Bool  // something was thrown away
+	passed     atomic.Int64 // bytes of replies since the last Inject
 }
 
 // StartProxy passes connections on to the address until the test ends.
@@ -35,9 +43,13 @@ func StartProxy(t testing.TB, target string) *Proxy {
 		t.Fatal(err)
 	}
 	p := &Proxy{target: target, listener: l, links: map[*link]struct{}{}}
+	p.faults.Store(&Faults{})
 	p.wg.Go(p.accept) // ends when the listener closes
 	t.Cleanup(func() {
 		_ = l.Close()
+		p.mu.Lock()
+		p.closed = true
+		p.mu.Unlock()
 		p.Cut()
 		p.wg.Wait()
 	})
@@ -47,7 +59,8 @@ func StartProxy(t testing.TB, target string) *Proxy {
 // Addr returns where clients connect to.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Silence makes every connection of now go dead, in both directions. New ones work.
+// Silence makes every connection of now go dead, in both directions, as a lost route or a firewall
+// that forgot them does: when one side closes, the other does not hear of it either. New ones work.
 func (p *Proxy) Silence() { p.each(func(l *link) { l.silent.Store(true) }) }
 
 // SilenceSubscribers is [Proxy.Silence] for connections that have subscribed to something only. It
@@ -80,43 +93,101 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.target)
-		if err != nil {
-			_ = client.Close()
+		if p.faults.Load().Refuse {
+			reset(client)
 			continue
 		}
-		l := &link{client: client, server: server}
-		p.mu.Lock()
-		p.links[l] = struct{}{}
-		p.mu.Unlock()
-		// Both end when either side closes, or the link is cut.
-		p.wg.Go(func() { p.pass(l, server, client, l.sniff) })
-		p.wg.Go(func() { p.pass(l, client, server, func([]byte) {}) })
+		server, err := net.Dial("tcp", p.target)
+		if err != nil {
+			reset(client)
+			continue
+		}
+		p.connect(&link{client: client, server: server, closed: make(chan struct{})})
 	}
 }
 
-// pass copies from one side to the other until either fails.
-func (p *Proxy) pass(l *link, to io.Writer, from io.Reader, see func([]byte)) {
-	defer func() {
+// connect passes on what either side says, until both have ended.
+func (p *Proxy) connect(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		l.close()
+		return
+	}
+	p.links[l] = struct{}{}
+	var sides sync.WaitGroup
+	// Both end when either side closes, or the link is cut.
+	sides.Go(func() { p.pass(l, l.server, l.client, (*Faults).requests) })
+	sides.Go(func() { p.pass(l, l.client, l.server, (*Faults).replies) })
+	p.wg.Go(func() {
+		sides.Wait()
 		l.close()
 		p.mu.Lock()
 		delete(p.links, l)
 		p.mu.Unlock()
-	}()
+	})
+}
+
+// pass copies from one side to the other until either fails.
+func (p *Proxy) pass(l *link, to io.Writer, from io.ReadCloser, direction func(*Faults) flow) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
 		if err != nil {
-			return
+			break
 		}
-		see(buf[:n])
-		if l.silent.Load() {
+		if from == l.client {
+			l.sniff(buf[:n])
+		}
+		faults := p.faults.Load()
+		now := direction(faults)
+		if l.silent.Load() || now.swallow {
+			l.lost.Store(true)
+			if p.faults.Load() != faults { // and those that had lost bytes were closed already
+				break
+			}
 			continue
 		}
-		if _, err := to.Write(buf[:n]); err != nil {
-			return
+		if !l.wait(now.delay) {
+			break
+		}
+		whole := true
+		if now.most > 0 {
+			n, whole = l.take(n, now.most)
+		}
+		if _, err := to.Write(buf[:n]); err != nil || !whole {
+			break
 		}
 	}
+	if l.silent.Load() {
+		_ = from.Close()
+		return
+	}
+	l.close()
+}
+
+// wait returns after d, and false when the link was closed before.
+func (l *link) wait(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-l.closed:
+		return false
+	}
+}
+
+// take counts n more bytes of replies, and returns how many of them may pass.
+func (l *link) take(n, most int) (passed int, whole bool) {
+	over := int(l.passed.Add(int64(n))) - most
+	if over <= 0 {
+		return n, true
+	}
+	return max(0, n-over), false
 }
 
 func (l *link) sniff(sent []byte) {
@@ -126,6 +197,9 @@ func (l *link) sniff(sent []byte) {
 }
 
 func (l *link) close() {
-	_ = l.client.Close()
-	_ = l.server.Close()
+	l.once.Do(func() {
+		close(l.closed)
+		_ = l.client.Close()
+		_ = l.server.Close()
+	})
 }

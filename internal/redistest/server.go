@@ -132,7 +132,7 @@ func (s *Server) Restart(t testing.TB) {
 func (s *Server) RestartEmpty(t testing.TB) {
 	t.Helper()
 	s.Stop(t)
-	for _, name := range []string{"appendonlydir", "dump.rdb"} {
+	for _, name := range []string{appendOnlyDir, "dump.rdb"} {
 		if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -212,19 +212,27 @@ func (s *Server) ready() error {
 		}
 		_ = conn.Close()
 
-		c := redis.NewClient(s.options())
-		defer func() { _ = c.Close() }()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		info, err := c.InfoMap(ctx, "server").Result()
-		if err != nil {
-			return err
-		}
-		if pid := info["Server"]["process_id"]; pid != strconv.Itoa(s.process.pid()) {
-			return fatal(fmt.Errorf("process %s answers on our port", pid))
-		}
-		return nil
+		return s.ask(func(ctx context.Context, c *redis.Client) error {
+			info, err := c.InfoMap(ctx, "server").Result()
+			if err != nil {
+				return err
+			}
+			if pid := info["Server"]["process_id"]; pid != strconv.Itoa(s.process.pid()) {
+				return fatal(fmt.Errorf("process %s answers on our port", pid))
+			}
+			return nil
+		})
 	})
+}
+
+// ask uses a client of its own, bounded by a second. It is not bound to the test, whose context has ended
+// when it cleans up.
+func (s *Server) ask(f func(context.Context, *redis.Client) error) error {
+	c := redis.NewClient(s.options())
+	defer func() { _ = c.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return f(ctx, c)
 }
 
 // freePort returns a port that nobody listens on right now.

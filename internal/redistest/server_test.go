@@ -3,7 +3,6 @@ package redistest_test
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"strings"
 	"testing"
@@ -132,31 +131,6 @@ func TestStartSentinel(t *testing.T) {
 		if want == set.Master {
 			set.Master.Kill(t)
 		}
-	}
-}
-
-// A silenced connection stays open and dead, a new one works.
-func TestProxy_Silence(t *testing.T) {
-	p := redistest.StartProxy(t, shared.Server(t).Addr())
-	c := redis.NewClient(&redis.Options{Addr: p.Addr(), MaxRetries: -1, ReadTimeout: 50 * time.Millisecond})
-	defer func() { _ = c.Close() }()
-	sub := c.Subscribe(t.Context(), redistest.Prefix(t))
-	defer func() { _ = sub.Close() }()
-	if _, err := sub.Receive(t.Context()); err != nil {
-		t.Fatalf("Subscribe: %v", err)
-	}
-	if n := p.SilenceSubscribers(); n != 1 {
-		t.Errorf("SilenceSubscribers = %d, want 1", n)
-	}
-	if err := c.Ping(t.Context()).Err(); err != nil {
-		t.Errorf("Ping beside a silent subscriber: %v", err)
-	}
-	p.Silence()
-	if err := c.Ping(t.Context()).Err(); err == nil || errors.Is(err, io.EOF) {
-		t.Errorf("Ping on a silent connection = %v, want a timeout", err)
-	}
-	if err := c.Ping(t.Context()).Err(); err != nil {
-		t.Errorf("Ping on a new connection: %v", err)
 	}
 }
 
