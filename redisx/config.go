@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fiberflow/flow"
 )
 
 // Mode says what kind of Redis the addresses belong to.
@@ -59,6 +61,9 @@ type Config struct {
 	TombstoneTTL time.Duration
 	// KeyTTL is how long [flow.Batch.Key] makes a batch idempotent. Default: 24h.
 	KeyTTL time.Duration
+	// Settle is how long a log takes nothing new after a restore; negative: not at all. All instances
+	// must agree on it, and only tests have a reason to change it. Default: [flow.SettleWindow].
+	Settle time.Duration
 
 	// Logger is told when Redis goes away and comes back. Default: slog.Default().
 	Logger *slog.Logger
@@ -93,6 +98,7 @@ func (c Config) withDefaults() Config {
 		{&c.OperationTTL, 24 * time.Hour},
 		{&c.TombstoneTTL, 10 * time.Minute},
 		{&c.KeyTTL, 24 * time.Hour},
+		{&c.Settle, flow.SettleWindow},
 	} {
 		if *d.value == 0 {
 			*d.value = d.fallback

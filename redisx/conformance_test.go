@@ -13,7 +13,7 @@ import (
 func logConfig(s conformance.LogSettings) redisx.Config {
 	return redisx.Config{
 		OperationLimit: s.OperationLimit, OperationTTL: s.OperationTTL, SessionTTL: s.SessionTTL,
-		TombstoneTTL: s.TombstoneTTL, KeyTTL: s.KeyTTL,
+		TombstoneTTL: s.TombstoneTTL, KeyTTL: s.KeyTTL, Settle: s.Settle,
 	}
 }
 

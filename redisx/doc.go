@@ -14,6 +14,7 @@
 //
 //	flow:{room}:head       hash: end and beginning of the log, and the last n of each session
 //	flow:{room}:ops        stream with the ids seq-0: session, n, user, time, hash, data
+//	flow:{room}:ops~       the same while a script writes it anew
 //	flow:{room}:snap       hash: position and data of the newest snapshot
 //	flow:{room}:gone       tombstone of a deleted room
 //	flow:{room}:key:<key>  answer to a batch with an idempotency key

@@ -51,26 +51,26 @@ func (l *Log) facts(ctx context.Context, room string, q flow.Query) (facts, erro
 	if q.Unchecked {
 		unchecked = "unchecked"
 	}
-	answer, err := call(ctx, l.conn, func(ctx context.Context, client redis.UniversalClient) ([]string, error) {
-		args := []any{q.After.Seq, q.After.Hash.String(), unchecked, q.Session}
-		return l.read.Run(ctx, client, l.keys(room), args...).StringSlice()
-	})
-	if err != nil {
-		return facts{}, corrupted(err)
+	args := []any{q.After.Seq, q.After.Hash.String(), unchecked, q.Session}
+	answer, judged := l.ask(ctx, room, l.scripts.read, l.keys(room), args...)
+	list, _ := answer.([]any)
+	if judged != nil && len(list) <= 1 {
+		return facts{}, judged
 	}
-	if len(answer) == 1 {
-		return facts{}, wordError(answer[0])
+	texts := make([]string, len(list))
+	for i := range list {
+		texts[i], _ = list[i].(string)
 	}
-	f, err := parseFacts(answer)
+	f, err := parseFacts(texts)
 	if err != nil {
 		return facts{}, err
 	}
 	f.at.Seq = q.After.Seq
-	return f, wordError(answer[0])
+	return f, judged
 }
 
 func parseFacts(answer []string) (f facts, err error) {
-	if len(answer) != 10 {
+	if len(answer) != 11 {
 		return f, fmt.Errorf("redisx: %d facts about a log", len(answer))
 	}
 	for i, p := range []*flow.Position{&f.Head, &f.Base} {
@@ -90,6 +90,9 @@ func parseFacts(answer []string) (f facts, err error) {
 	}
 	if f.longest, err = strconv.Atoi(answer[9]); err != nil {
 		return f, fmt.Errorf("%w: longest %q", flow.ErrCorrupt, answer[9])
+	}
+	if f.Restored, err = strconv.ParseInt(answer[10], 10, 64); err != nil {
+		return f, fmt.Errorf("%w: restored %q", flow.ErrCorrupt, answer[10])
 	}
 	return f, nil
 }

@@ -48,54 +48,6 @@ func TestLog_Restart(t *testing.T) {
 	}
 }
 
-// A log whose parts are missing or do not match is corrupt, for whoever appends or reads, and nothing
-// is written over it.
-func TestLog_Corrupt(t *testing.T) {
-	client := shared.Server(t).Client(t)
-	for name, damage := range map[string]func(p redis.Pipeliner, key string){
-		"head missing":   func(p redis.Pipeliner, key string) { p.Del(t.Context(), key+"head") },
-		"stream missing": func(p redis.Pipeliner, key string) { p.Del(t.Context(), key+"ops") },
-		"hole":           func(p redis.Pipeliner, key string) { p.XDel(t.Context(), key+"ops", "2-0") },
-		"tail lost":      func(p redis.Pipeliner, key string) { p.XDel(t.Context(), key+"ops", "3-0") },
-		"field missing":  func(p redis.Pipeliner, key string) { p.HDel(t.Context(), key+"head", "basehash") },
-		"field unreadable": func(p redis.Pipeliner, key string) {
-			p.HSet(t.Context(), key+"head", "seq", "many")
-		},
-		"head behind": func(p redis.Pipeliner, key string) {
-			p.HSet(t.Context(), key+"head", "seq", "2")
-			p.XDel(t.Context(), key+"ops", "3-0") // the stream remembers its top id
-		},
-		"other kind of head":   func(p redis.Pipeliner, key string) { p.Set(t.Context(), key+"head", "x", 0) },
-		"other kind of stream": func(p redis.Pipeliner, key string) { p.Set(t.Context(), key+"ops", "x", 0) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			prefix := redistest.Prefix(t)
-			ordering := redisx.NewLog(open(t, redisx.Config{Prefix: prefix}))
-			for n := uint64(1); n <= 3; n++ {
-				confirm(t, ordering, "room", "a", n)
-			}
-			if _, err := client.Pipelined(t.Context(), func(p redis.Pipeliner) error {
-				damage(p, prefix+":{room}:")
-				return nil
-			}); err != nil {
-				t.Fatalf("damage: %v", err)
-			}
-			before := dump(t, client, prefix)
-			_, err := ordering.Append(t.Context(), "room", flow.Batch{Operations: []flow.Operation{op("b", 1)}})
-			if !errors.Is(err, flow.ErrCorrupt) {
-				t.Errorf("Append = %v, want ErrCorrupt", err)
-			}
-			_, err = ordering.Read(t.Context(), "room", flow.Query{Limit: 10})
-			if err != nil && !errors.Is(err, flow.ErrCorrupt) {
-				t.Errorf("Read = %v, want ErrCorrupt", err)
-			}
-			if after := dump(t, client, prefix); after != before {
-				t.Errorf("written over:\n%s\nbefore:\n%s", after, before)
-			}
-		})
-	}
-}
-
 // An operation whose data were changed in Redis is never handed on as if it were the one that was
 // confirmed (I1).
 func TestLog_Tampered(t *testing.T) {

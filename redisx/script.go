@@ -13,11 +13,25 @@ var probeSource string
 //go:embed lua/position.lua
 var positionSource string
 
+// writeSource is what the scripts that write operations have in common besides.
+//
+//go:embed lua/write.lua
+var writeSource string
+
 //go:embed lua/append.lua
 var appendSource string
 
+//go:embed lua/restore.lua
+var restoreSource string
+
+//go:embed lua/heal.lua
+var healSource string
+
 //go:embed lua/read.lua
 var readSource string
+
+//go:embed lua/snapshot.lua
+var snapshotSource string
 
 //go:embed lua/save.lua
 var saveSource string

@@ -14,8 +14,12 @@ import (
 //	ops <seq before> <hash before> <count> LF
 //	<hash> <n> <time> <len session> <len user> <len data> LF <session><user><data>   … count times
 
-// deletedPayload is published when a room is deleted.
-const deletedPayload = "deleted"
+// What else is published to a room's followers: that it was deleted, and that its log was changed
+// otherwise than by an append.
+const (
+	deletedPayload = "deleted"
+	gapPayload     = "gap"
+)
 
 // errPayload is what is not such a text, or breaks the chain of hashes.
 var errPayload = errors.New("not a stretch of a log")

@@ -7,7 +7,7 @@ local seq = tonumber(ARGV[1])
 if seq == 0 and ARGV[2] == NOTHING then return 'OK' end
 local log, trouble = load()
 if not log then return trouble end
-if not log.missing and seq < tonumber(redis.call('HGET', KEYS[3], 'seq') or 0) then return 'OK' end
+if seq < (snapshot_of(log) or 0) then return 'OK' end
 if log.missing or hash_at(log, seq) ~= ARGV[2] then return 'DIVERGED' end
 
 redis.call('HSET', KEYS[3], 'seq', ARGV[1], 'hash', ARGV[2], 'data', ARGV[3])
