@@ -28,8 +28,7 @@ type LogConfig struct {
 	TombstoneTTL time.Duration
 	// KeyTTL is how long [flow.Batch.Key] makes a batch idempotent. Default 24 h.
 	KeyTTL time.Duration
-	// Settle is for how long a restored log takes nothing but restores; negative: not at all. Default
-	// [flow.SettleWindow].
+	// Settle is how long a log takes nothing but restores after one. Default [flow.SettleWindow].
 	Settle time.Duration
 }
 
@@ -39,9 +38,7 @@ func (c LogConfig) withDefaults() LogConfig {
 	c.SessionTTL = orDefault(c.SessionTTL, time.Hour)
 	c.TombstoneTTL = orDefault(c.TombstoneTTL, 10*time.Minute)
 	c.KeyTTL = orDefault(c.KeyTTL, 24*time.Hour)
-	if c.Settle == 0 {
-		c.Settle = flow.SettleWindow
-	}
+	c.Settle = orDefault(c.Settle, flow.SettleWindow)
 	return c
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/fiberflow/flow"
@@ -59,39 +58,26 @@ func (t *busTest) publish(b flow.Bus, topic, payload string) {
 
 // ear is a subscription and what it heard.
 type ear struct {
-	t    testing.TB
-	stop func()
+	subscription
 
-	mu    sync.Mutex
-	gaps  int
 	heard [][]byte // kept as they came
 }
 
 // listen subscribes, and returns when the subscription stands.
 func (t *busTest) listen(b flow.Bus, topic string) *ear {
 	t.Helper()
-	e := &ear{t: t}
-	e.stop = b.Subscribe(topic, e.take)
-	t.Cleanup(e.stop)
-	eventually(t, "the subscription stands", func() bool {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		return e.gaps > 0
-	})
+	e := new(ear)
+	e.stand(t, func() func() { return b.Subscribe(topic, e.take) })
 	return e
 }
 
 func (e *ear) take(d flow.Delivery) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if d.Gap {
-		e.gaps++
-		return
+	e.takeLocked(d.Gap)
+	if !d.Gap {
+		e.heard = append(e.heard, d.Payload)
 	}
-	if e.gaps == 0 {
-		e.t.Errorf("heard %q before the first gap", d.Payload)
-	}
-	e.heard = append(e.heard, d.Payload)
 }
 
 // hears waits until as many messages were heard, and checks that they are these, in this order.

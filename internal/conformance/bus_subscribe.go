@@ -94,25 +94,9 @@ func testBusStop(t *busTest) {
 
 // Stop waits for a call that is under way.
 func testBusStopWaits(t *busTest) {
-	var finished atomic.Bool
-	entered, leave := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	stop := t.one.Subscribe(topic, func(flow.Delivery) {
-		once.Do(func() {
-			close(entered)
-			<-leave
-			finished.Store(true)
-		})
+	wantStopWaits(t, func(f func()) func() {
+		return t.one.Subscribe(topic, func(flow.Delivery) { f() })
 	})
-	await(t, "the subscriber is called", entered)
-	go func() { // ends at once
-		for range 100 {
-			runtime.Gosched()
-		}
-		close(leave)
-	}()
-	stop()
-	want(t, "the call had finished when stop returned", finished.Load(), true)
 }
 
 // A topic that was left can be subscribed to again, and one subscription of several goes alone.

@@ -14,7 +14,7 @@ type LogSettings struct {
 	SessionTTL     time.Duration // raises the age at which a session's last N is forgotten, 1 h
 	TombstoneTTL   time.Duration // how long a deleted room answers so, 10 min
 	KeyTTL         time.Duration // how long Batch.Key makes a batch idempotent, 24 h
-	Settle         time.Duration // how long a restored log takes only restores, 500 ms; negative: not at all
+	Settle         time.Duration // how long a restored log takes only restores, 500 ms
 }
 
 // OpenLog returns two handles on one fresh and empty storage.
@@ -52,6 +52,12 @@ func logGroups() []logGroup {
 		{"Append", appendCases()},
 		{"Data", dataCases()},
 		{"Fence", fenceCases()},
+		{"Jump", jumpCases()},
+		{"Restore", restoreCases()},
+		{"Restore refused", refusedCases()},
+		{"Restored", restoredCases()},
+		{"Sessions", noteCases()},
+		{"Settle", settleCases()},
 		{"Key", keyCases()},
 		{"Read", readCases()},
 		{"Trim", trimCases()},

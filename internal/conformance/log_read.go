@@ -117,5 +117,6 @@ func wantPage(t testing.TB, got, expected flow.Page) {
 	want(t, "Page.Base", got.Base, expected.Base)
 	want(t, "Page.Last", got.Last, expected.Last)
 	want(t, "Page.Snapshot", got.Snapshot, expected.Snapshot)
+	want(t, "Page.Restored", got.Restored, expected.Restored)
 	wantOperations(t, got.Operations, expected.Operations)
 }
