@@ -83,7 +83,7 @@ func (c *Conn) welcome() *Frame {
 		buf = appendField(buf, "user", c.user.ID)
 		buf = appendExpires(buf, *c.user)
 	}
-	buf = appendField(buf, "state", string(h.State()))
+	buf = appendField(buf, "state", string(h.told()))
 	buf = appendRaw(buf, "limits", h.limits)
 	return seal("welcome", appendNumber(buf, "heartbeat", h.cfg.Heartbeat.Milliseconds()))
 }

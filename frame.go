@@ -131,8 +131,24 @@ func nackFrame(room string, n nack) *Frame {
 	return seal("nack", appendField(buf, "message", n.message))
 }
 
-func stateFrame(state State, scope string, since time.Time) *Frame {
-	buf := appendField(frameOf("state"), "state", string(state))
+func queuedFrame(room string, n uint64) *Frame {
+	buf := appendField(frameOf("queued"), "room", room)
+	return seal("queued", appendNumber(buf, "n", int64(n)))
+}
+
+// tentativeFrame encodes an operation that has no place yet.
+func tentativeFrame(room string, op Operation) *Frame {
+	buf := appendField(frameOf("tentative"), "room", room)
+	buf = appendField(buf, "session", op.Session)
+	buf = appendNumber(buf, "n", int64(op.N))
+	buf = appendField(buf, "user", op.User)
+	return seal("tentative", appendRaw(buf, "data", op.Data))
+}
+
+// stateFrame tells a state of a room, or with "" of the instance.
+func stateFrame(room string, state State, scope string, since time.Time) *Frame {
+	buf := appendOptional(frameOf("state"), "room", room)
+	buf = appendField(buf, "state", string(state))
 	buf = appendField(buf, "scope", scope)
 	return seal("state", appendNumber(buf, "since", since.UnixMilli()))
 }

@@ -24,7 +24,11 @@ type Hub struct {
 	control  *outbox
 	stats    counters
 
-	ringBytes atomic.Int64
+	ringBytes  atomic.Int64
+	journal    budget
+	troubled   atomic.Int64  // rooms that are not live
+	troubledAt atomic.Int64  // Unix nanoseconds, since when there are any
+	repairs    chan struct{} // holds as many as rooms are compared with their logs
 
 	ctx     context.Context // ends when the hub is closed
 	cancel  context.CancelFunc
@@ -46,9 +50,11 @@ type Hub struct {
 	stalled  map[*member]struct{} // members that wait for a log that is away
 	seen     map[string]time.Time // when other instances were last heard of
 	asked    map[string]chan struct{}
-	state    State
-	parts    [3]State
-	closing  chan struct{} // closed when Close is done
+	state    State                // as clients were told
+	healing  bool                 // the log has come back, and some rooms have not caught up with it
+	parts    [3]State             // of the subsystems, as was logged
+	deleted  map[string]time.Time // rooms, until their tombstones end
+	closing  chan struct{}        // closed when Close is done
 }
 
 // New returns a running hub. It must be ended with Close.
@@ -66,7 +72,8 @@ func New(cfg Config) (*Hub, error) {
 		rooms: map[string]*room{}, conns: map[*Conn]struct{}{}, users: map[string]map[*Conn]struct{}{},
 		empty: make(chan struct{}), rest: map[string]*bucket{}, unsaved: map[*member]struct{}{},
 		ended: map[string]struct{}{}, stalled: map[*member]struct{}{}, seen: map[string]time.Time{},
-		asked: map[string]chan struct{}{}, closing: make(chan struct{}),
+		asked: map[string]chan struct{}{}, deleted: map[string]time.Time{},
+		repairs: make(chan struct{}, reconcilers), closing: make(chan struct{}),
 	}
 	for _, text := range cfg.AllowedOrigins {
 		o, err := parseOrigin(text)

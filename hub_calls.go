@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -20,12 +21,37 @@ type RoomInfo struct {
 	Snapshot     string `json:"snapshot,omitempty"` // the position of the newest snapshot
 }
 
-// Operations returns a page of a room's log; see [Log.Read].
+// Operations returns a page of a room's log; see [Log.Read]. While the log is away, what this instance has
+// of it is returned, if that reaches back to q.After.
 func (h *Hub) Operations(ctx context.Context, room string, q Query) (Page, error) {
 	if !ValidRoom(room) {
 		return Page{}, errInvalidRoom()
 	}
-	return h.cfg.Log.Read(ctx, room, q)
+	page, err := h.cfg.Log.Read(ctx, room, q)
+	if ErrorCode(err) != CodeUnavailable {
+		return page, err
+	}
+	if r := h.peek(room); r != nil {
+		if page, ok := r.recent(q); ok {
+			return page, nil
+		}
+	}
+	return page, err
+}
+
+// recent answers a query from the ring; ok is false when the ring does not reach that far.
+func (r *room) recent(q Query) (page Page, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	entries, ok := r.ring.after(q.After.Seq, math.MaxInt)
+	if at, _ := r.ring.at(q.After.Seq); !ok || r.seq.head.Seq == 0 || !q.Unchecked && at != q.After {
+		return page, false
+	}
+	page.Head = r.seq.head
+	for i := range entries[:min(q.Limit, len(entries))] {
+		page.Operations = append(page.Operations, entries[i].op)
+	}
+	return page, true
 }
 
 // Snapshot returns a room's newest snapshot, [CodeNotFound] when it has none.
@@ -133,6 +159,7 @@ func (h *Hub) DeleteRoom(ctx context.Context, room string) error {
 	if err := h.cfg.Log.Delete(ctx, room); err != nil {
 		return err
 	}
+	h.entomb(room)
 	if r := h.peek(room); r != nil {
 		r.fed(Feed{Deleted: true})
 	}

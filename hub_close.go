@@ -51,33 +51,35 @@ func (h *Hub) Close(ctx context.Context) error {
 	return nil
 }
 
-// finish waits until no operation is on its way to the log.
+// finish waits until no operation is on its way to the log: for a moment, and longer for what waited for
+// a log that has come back.
 func (h *Hub) finish(ctx context.Context) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.NewTimer(time.Second)
-	defer limit.Stop()
-	for h.busy() {
+	began := time.Now()
+	for {
+		busy, recovering := h.busy()
+		took := time.Since(began)
+		if !busy || took > byeGrace && !recovering || took > h.cfg.Drain-2*byeGrace {
+			return
+		}
 		select {
 		case <-tick.C:
-		case <-limit.C:
-			return
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (h *Hub) busy() bool {
+// busy reports whether operations are on their way to the log, and whether of a room that recovers.
+func (h *Hub) busy() (busy, recovering bool) {
 	for _, r := range h.openRooms() {
 		r.mu.Lock()
-		busy := r.seq.busy()
+		busy = busy || r.seq.busy()
+		recovering = recovering || r.seq.busy() && r.phase == phaseRecovering
 		r.mu.Unlock()
-		if busy {
-			return true
-		}
 	}
-	return false
+	return busy, recovering
 }
 
 // sayBye ends every connection, and cuts those that do not take it.

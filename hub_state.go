@@ -1,13 +1,40 @@
 package flow
 
 import (
+	"context"
 	"log/slog"
 	"time"
 )
 
-// watchState notices changes of the backends, logs each once and tells every client.
-func (h *Hub) watchState() {
-	changed := false
+// tombstone is how long this instance knows that a room is deleted. It is a little shorter than a log's
+// tombstone, which must not be set again when it has just ended.
+const tombstone = 10*time.Minute - 5*time.Second
+
+// watchState notices changes of the backends, logs each once and tells the clients.
+func (h *Hub) watchState(now time.Time) {
+	for _, r := range h.openRooms() {
+		r.attend(now)
+	}
+	ordering := h.watchSubsystems()
+	state := worse(worse(h.cfg.Sessions.Health().State, h.cfg.Bus.Health().State), ordering)
+	h.mu.Lock()
+	changed := h.state != state
+	h.state = state
+	h.mu.Unlock()
+	if changed {
+		f := stateFrame("", state, "instance", now)
+		for _, c := range h.allConns() {
+			c.send(f)
+		}
+	}
+	for _, r := range h.openRooms() {
+		r.tellState(ordering, now)
+	}
+}
+
+// watchSubsystems logs what has changed, and lets what missed something be written again. It returns
+// the state of ordering as it concerns every room.
+func (h *Hub) watchSubsystems() State {
 	for i, s := range h.Subsystems() {
 		h.mu.Lock()
 		before := h.parts[i]
@@ -16,44 +43,103 @@ func (h *Hub) watchState() {
 		if before == s.State {
 			continue
 		}
-		changed = true
 		level := slog.LevelWarn
 		if s.State == Live {
 			level = slog.LevelInfo
+		}
+		if before == Degraded {
 			h.restored(s.Name)
 		}
 		h.log.Log(h.ctx, level, "subsystem changed state", "subsystem", s.Name, "backend", s.Backend,
 			"from", string(before), "to", string(s.State))
 	}
-	state := h.State()
+	health := h.cfg.Log.Health("")
 	h.mu.Lock()
-	changed = changed && h.state != state
-	h.state = state
-	h.mu.Unlock()
-	if !changed {
+	defer h.mu.Unlock()
+	switch {
+	case health.State != Live && !health.Partial:
+		h.healing = true
+		return Degraded
+	case h.healing && h.troubled.Load() > 0:
+		return Recovering
+	}
+	h.healing = false
+	return Live
+}
+
+// told returns the state that clients were told.
+func (h *Hub) told() State {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.state
+}
+
+// tellState tells the members of a room when it alone is in trouble. What is told of the instance holds
+// for its rooms too.
+func (r *room) tellState(ordering State, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	state := Live
+	if ordering == Live {
+		state = r.phase.state()
+	}
+	if r.told == state {
 		return
 	}
-	f := stateFrame(state, "instance", time.Now())
-	for _, c := range h.allConns() {
-		c.send(f)
+	r.told = state
+	f := stateFrame(r.id, state, "instance", now)
+	for _, m := range r.list {
+		m.conn.send(f)
 	}
 }
 
-// restored writes again what a backend missed while it was away.
+// restored writes again what a backend missed while it was away. Rooms see to their logs themselves.
 func (h *Hub) restored(subsystem string) {
-	for _, r := range h.openRooms() {
-		r.mu.Lock()
-		switch subsystem {
-		case subsystemCollaboration:
+	switch subsystem {
+	case subsystemCollaboration:
+		for _, r := range h.openRooms() {
+			r.mu.Lock()
 			for _, m := range r.members {
 				m.unsaved = true
 			}
-		case subsystemOrdering:
-			r.readLocked()
+			r.mu.Unlock()
 		}
-		r.mu.Unlock()
-	}
-	if subsystem == subsystemCollaboration {
 		h.markMoved()
+	case subsystemOrdering:
+		h.spawn(func() { h.renewTombstones(h.ctx) })
+	}
+}
+
+// entomb notes that a room was deleted.
+func (h *Hub) entomb(room string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.deleted[room] = time.Now().Add(tombstone)
+}
+
+// hasDeleted reports whether a room's tombstone stands, as far as this instance knows: the log may have
+// lost it.
+func (h *Hub) hasDeleted(room string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Now().Before(h.deleted[room])
+}
+
+// renewTombstones sets the tombstones again that a log may have lost: they win over any copy of the room.
+func (h *Hub) renewTombstones(ctx context.Context) {
+	h.mu.Lock()
+	var rooms []string
+	for room, until := range h.deleted {
+		if time.Now().Before(until) {
+			rooms = append(rooms, room)
+		} else {
+			delete(h.deleted, room)
+		}
+	}
+	h.mu.Unlock()
+	for _, room := range rooms {
+		if err := h.cfg.Log.Delete(ctx, room); err != nil && ErrorCode(err) != CodeRoomDeleted {
+			h.log.Warn("setting a tombstone again failed", "room", room, "error", err)
+		}
 	}
 }

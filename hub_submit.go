@@ -10,7 +10,7 @@ import (
 const submitOps = 100
 
 // Submit appends data, each one JSON text, as operations of a session of their own, atomically, and
-// returns when they are confirmed. At most 100 of them, together at most Limits.MessageBytes. With a
+// returns when they are confirmed, or, while the log is away, when they are queued in memory. At most 100 of them, together at most Limits.MessageBytes. With a
 // key, at most 200 bytes, a repeated call of the same author (or of any anonymous one) within 24 hours
 // answers what the first answered; with other data it is [CodeRejected]. OnOperation is asked,
 // Authorize is not.
@@ -38,25 +38,43 @@ func (h *Hub) Submit(
 		return Submitted{}, err
 	}
 	defer r.exit()
+	return r.submit(ctx, key, ops)
+}
+
+// submit hands a group to the sequencer and waits for its outcome.
+func (r *room) submit(ctx context.Context, key string, ops []Operation) (Submitted, error) {
+	g := &group{key: key, content: contentOf(ops), size: len(ops), done: make(chan struct{})}
 	r.mu.Lock()
-	head := r.seq.head
+	if r.deleted {
+		r.mu.Unlock()
+		return Submitted{}, errDeleted()
+	}
+	r.applyLocked(r.seq.submitGroup(g, ops, time.Now()))
 	r.mu.Unlock()
-	batch := Batch{Fence: head, Key: key, Operations: ops}
-	answers, err := h.cfg.Log.Append(ctx, room, batch)
-	if mustRepair(err) && r.repair(err) {
-		answers, err = h.cfg.Log.Append(ctx, room, batch)
+	select {
+	case <-g.done:
+	case <-ctx.Done():
+		return Submitted{}, Unavailable(ctx.Err())
+	case <-r.hub.ctx.Done():
+		return Submitted{}, errDraining()
 	}
-	if mustRepair(err) {
-		r.readAgain()
-		err = Unavailable(err)
+	switch {
+	case g.err != nil:
+		return Submitted{}, g.err
+	case g.queued:
+		return Submitted{Queued: true}, nil
 	}
-	if err != nil {
-		return Submitted{}, err
+	return submitted(g.answers), nil
+}
+
+// contentOf names the data of operations.
+func contentOf(ops []Operation) Digest {
+	var digests []byte
+	for i := range ops {
+		digest := DigestOf(ops[i].Data)
+		digests = append(digests, digest[:]...)
 	}
-	if answers[0].Seq > head.Seq { // else the answer to an earlier call with the key
-		h.stats.operations.Add(int64(len(answers)))
-	}
-	return submitted(answers), nil
+	return DigestOf(digests)
 }
 
 // scopedKey makes an idempotency key that no other user can meet. An anonymous user has another id

@@ -19,7 +19,7 @@ func (h *Hub) tick() {
 	lastTouch, lastCheck := time.Now(), time.Now()
 	for {
 		now := time.Now()
-		h.watchState()
+		h.watchState(now)
 		h.reapMembers(now)
 		h.resumeStalled()
 		if now.Sub(lastBeat) >= beat {

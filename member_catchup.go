@@ -66,13 +66,20 @@ func (m *member) fromPage(c *Conn, streams uint64, page Page, err error) bool {
 	if m.conn != c || m.gone || m.streams != streams {
 		return m.conn == c && !m.gone
 	}
-	switch ErrorCode(err) {
-	case "":
-	case CodeTrimmed:
+	code := ErrorCode(err)
+	unsure := r.phase != phaseLive || page.Restored != r.restored
+	switch {
+	case code == "":
+	case code == CodeTrimmed:
 		m.rewindLocked(page.Base, "trimmed")
 		return false
-	case CodeDiverged:
+	case code == CodeDiverged && !unsure && m.guessed:
+		m.guessed = false
 		m.rewindLocked(page.Base, "repair")
+		return false
+	case code == CodeDiverged && !unsure: // the log lost what the room had
+		r.troubleLocked(ErrFork)
+		r.hub.stall(m)
 		return false
 	default:
 		r.hub.stall(m)

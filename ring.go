@@ -12,6 +12,7 @@ const (
 // ring keeps a room's most recent operations with their frames: what members that are behind are fed
 // from, and the second copy of what is confirmed. The room's lock guards it.
 type ring struct {
+	base    Position    // before the first entry
 	entries []ringEntry // consecutive in seq
 	bytes   int
 	total   *atomic.Int64 // of all rings of the instance
@@ -43,6 +44,7 @@ func (r *ring) add(op Operation, frame *Frame) {
 	r.entries = append(r.entries, ringEntry{op: op, frame: frame})
 	r.grow(len(frame.JSON))
 	for len(r.entries) > 1 && (len(r.entries) > r.keep || r.bytes > ringBytes || r.total.Load() > ringTotal) {
+		r.base = r.entries[0].op.Position()
 		r.grow(-len(r.entries[0].frame.JSON))
 		r.entries[0] = ringEntry{}
 		r.entries = r.entries[1:]
@@ -54,17 +56,13 @@ func (r *ring) grow(bytes int) {
 	r.total.Add(int64(bytes))
 }
 
-// after returns the entries behind a position, at most about limit bytes of them; ok is false when
-// the ring does not reach back to it.
+// after returns the entries behind a seq, at most about limit bytes of them; ok is false when the ring
+// does not reach back to it.
 func (r *ring) after(seq uint64, limit int) (entries []ringEntry, ok bool) {
-	if len(r.entries) == 0 || seq+1 < r.entries[0].op.Seq {
+	if seq < r.base.Seq || seq-r.base.Seq > uint64(len(r.entries)) {
 		return nil, false
 	}
-	skip := seq + 1 - r.entries[0].op.Seq
-	if skip > uint64(len(r.entries)) {
-		return nil, false
-	}
-	entries = r.entries[skip:]
+	entries = r.entries[seq-r.base.Seq:]
 	for i := range entries {
 		limit -= len(entries[i].frame.JSON)
 		if limit < 0 && i > 0 {
@@ -74,18 +72,51 @@ func (r *ring) after(seq uint64, limit int) (entries []ringEntry, ok bool) {
 	return entries, true
 }
 
+// contains reports whether the room has been at a position, as far as the ring can tell.
+func (r *ring) contains(p Position) bool {
+	at, ok := r.at(p.Seq)
+	return ok && at == p
+}
+
+// at returns the position at a seq; ok is false when the ring does not reach there.
+func (r *ring) at(seq uint64) (p Position, ok bool) {
+	if seq == r.base.Seq {
+		return r.base, true
+	}
+	if seq < r.base.Seq || seq-r.base.Seq > uint64(len(r.entries)) {
+		return p, false
+	}
+	return r.entries[seq-r.base.Seq-1].op.Position(), true
+}
+
+// operations returns what the ring has, in a slice of the caller's.
+func (r *ring) operations() []Operation {
+	ops := make([]Operation, len(r.entries))
+	for i := range r.entries {
+		ops[i] = r.entries[i].op
+	}
+	return ops
+}
+
+// rewind drops what is behind a position that the ring contains. Behind any other it begins anew.
+func (r *ring) rewind(to Position) {
+	if !r.contains(to) {
+		r.clear()
+		r.base = to
+		return
+	}
+	keep := r.entries[:to.Seq-r.base.Seq]
+	for i := range r.entries[len(keep):] {
+		r.grow(-len(r.entries[len(keep)+i].frame.JSON))
+	}
+	clear(r.entries[len(keep):])
+	r.entries = keep
+}
+
 // close drops everything, and keeps nothing from now on.
 func (r *ring) close() {
 	r.clear()
 	r.closed = true
-}
-
-// hashAt returns the hash of the operation at seq, if the ring has it.
-func (r *ring) hashAt(seq uint64) (h Hash, ok bool) {
-	if len(r.entries) == 0 || seq < r.entries[0].op.Seq || seq-r.entries[0].op.Seq >= uint64(len(r.entries)) {
-		return 0, false
-	}
-	return r.entries[seq-r.entries[0].op.Seq].op.Hash, true
 }
 
 // clear drops everything.

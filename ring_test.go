@@ -9,7 +9,7 @@ import (
 
 // grownRing returns a ring with operations from one seq to another, with data of a size.
 func grownRing(total *atomic.Int64, from, to uint64, size int) *ring {
-	r := &ring{total: total, keep: ringOps}
+	r := &ring{base: Position{Seq: from - 1, Hash: Hash(from - 1)}, total: total, keep: ringOps}
 	for seq := from; seq <= to; seq++ {
 		data := []byte(`"` + strings.Repeat("x", size) + `"`)
 		op := Operation{Seq: seq, Hash: Hash(seq), Session: "s", N: seq, Data: data}
@@ -161,9 +161,9 @@ func TestRing_After(t *testing.T) {
 		})
 	}
 
-	// An empty ring reaches nowhere.
+	// An empty ring reaches nowhere but to its base.
 	empty := &ring{total: &total, keep: ringOps}
-	for _, after := range []uint64{0, 1, 1<<64 - 1} {
+	for _, after := range []uint64{1, 1<<64 - 1} {
 		if _, ok := empty.after(after, 1); ok {
 			t.Errorf("an empty ring has entries after %d", after)
 		}

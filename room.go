@@ -26,21 +26,35 @@ type room struct {
 	users int       // the hub's lock: calls that are inside, which keep the room open
 	idle  time.Time // the hub's lock: when it was last in use
 
-	mu      sync.Mutex // guards what follows; before a connection's lock, never after
-	seq     *sequencer
-	ring    ring
-	members map[string]*member // by session, those in their grace too
-	list    []*member          // those with a connection, streams too
-	remote  map[string]*remote // sessions of other instances
-	changes map[string]*change // presence since the last frame
-	left    []departure        // since the last frame
-	shown   time.Time          // when the last presence frame went out
-	ticking bool               // a presence frame is due
-	writing bool               // an append loop runs
-	reading bool               // a read loop runs
-	again   bool               // the read loop must look once more
-	filling bool               // a look at the log is due because of a hole
-	deleted bool
+	mu        sync.Mutex // guards what follows; before a connection's lock, never after
+	seq       *sequencer
+	ring      ring
+	phase     phase
+	cause     error         // of the doubt
+	away      bool          // the log's backend is away
+	doubt     bool          // the room must be compared with its log
+	since     time.Time     // the log has been in its state, when the room was last compared
+	settled   time.Time     // when everybody had time to write again what the log has lost
+	retry     time.Time     // not before: a log that is there and fails
+	wait      time.Duration // before that
+	restored  int64         // the newest restore of the log that is taken into account
+	floor     uint64        // the seq before the first operation that the log kept
+	strands   int           // how often what is stranded was tried
+	stranding bool          // another try is due
+	told      State         // what members were told of this room alone
+	closed    bool
+	members   map[string]*member // by session, those in their grace too
+	list      []*member          // those with a connection, streams too
+	remote    map[string]*remote // sessions of other instances
+	changes   map[string]*change // presence since the last frame
+	left      []departure        // since the last frame
+	shown     time.Time          // when the last presence frame went out
+	ticking   bool               // a presence frame is due
+	writing   bool               // work runs
+	reading   bool               // a read loop runs
+	again     bool               // the read loop must look once more
+	filling   bool               // a look at the log is due because of a hole
+	deleted   bool
 }
 
 // newRoom returns a room that is not listening yet.
@@ -48,7 +62,7 @@ func newRoom(h *Hub, id string) *room {
 	return &room{
 		hub: h, id: id, ready: make(chan struct{}), tuned: make(chan struct{}),
 		peers: newOutbox(h, roomTopic(id)), idle: time.Now(),
-		seq: newSequencer(Position{}), ring: ring{total: &h.ringBytes, keep: h.ringKeep()},
+		told: Live, seq: newSequencer(Position{}, h.cfg.Outage, &h.journal), ring: ring{total: &h.ringBytes, keep: h.ringKeep()},
 		members: map[string]*member{}, remote: map[string]*remote{}, changes: map[string]*change{},
 	}
 }
@@ -98,11 +112,21 @@ func (h *Hub) peek(id string) *room {
 // open starts to listen, and learns where the log ends. If the log is away, the head is learnt when
 // it is back.
 func (r *room) open() {
+	r.since = r.hub.cfg.Log.Health(r.id).Since // nobody else uses the room before it is ready
 	page, err := r.hub.cfg.Log.Read(r.hub.ctx, r.id, Query{Unchecked: true})
-	if err == nil || ErrorCode(err) == CodeTrimmed {
-		r.seq.restart(page.Head) // nobody else uses the room before it is ready
+	switch code := ErrorCode(err); {
+	case code == CodeRoomDeleted:
+		r.deleted = true
+	case page.Head.Seq == 0 && r.hub.hasDeleted(r.id):
+		r.deleted = true
+		r.hub.spawn(func() { r.hub.renewTombstones(r.hub.ctx) })
+	case code == "" || code == CodeTrimmed:
+		r.seq.restart(page.Head)
+		r.ring.rewind(page.Head)
+		r.restored, r.floor = page.Restored, page.Base.Seq
+	default:
+		r.downLocked(err)
 	}
-	r.deleted = ErrorCode(err) == CodeRoomDeleted
 	r.stopBus = r.hub.cfg.Bus.Subscribe(roomTopic(r.id), r.heard)
 	r.stopLog = r.hub.cfg.Log.Follow(r.id, r.fed)
 	r.hub.tune(r.tuned) // who has joined misses nothing that others say
@@ -116,14 +140,18 @@ func (r *room) shut() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.ring.close()
+		r.closed = true
+		r.phaseLocked(phaseLive)
 	})
 }
 
-// unused reports whether nobody is in the room and nothing is under way.
+// unused reports whether nobody is in the room and nothing is under way. While its log is away, the ring
+// may be the last copy.
 func (r *room) unused() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.members) == 0 && len(r.list) == 0 && !r.writing && !r.reading && !r.seq.busy()
+	empty := len(r.members) == 0 && len(r.list) == 0 && !r.writing && !r.reading
+	return empty && (r.deleted || r.phase == phaseLive && !r.seq.busy())
 }
 
 // isDeleted reports whether the room was deleted. It is closed soon, and its id may be opened anew.

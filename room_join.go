@@ -176,9 +176,10 @@ func (r *room) admit(ctx context.Context, a admission) error {
 	m.attachLocked(a.conn, a.access, a.at)
 	r.enterLocked(m, parsePresence(s.Presence), isNew)
 	m.unsaved = !saved || !a.fresh // who had a session before may write it once more, after us
-	r.seq.admit(m.session, a.at.last, a.at.known)
+	r.seq.admit(m.session, a.at.last, a.at.head.Seq, a.at.known)
 	a.conn.send(r.joinedFrame(a.id, m, a.at, token))
 	r.startLocked(m, a.at)
+	r.relayTo(m)
 	p := m.participant()
 	r.mu.Unlock()
 	if before != nil {
@@ -234,7 +235,7 @@ func (m *member) attachLocked(c *Conn, access Access, at entry) {
 	m.cursor = at.position
 	m.streams++
 	m.behind, m.stale = false, false
-	m.guessed = !at.known && at.position.Seq > 0
+	m.guessed = !at.known && at.position.Seq > 0 && !m.room.ring.contains(at.position)
 	m.grantCredit()
 	m.room.listLocked(m)
 }
@@ -277,7 +278,7 @@ func (r *room) joinedFrame(id string, m *member, at entry, token string) *Frame 
 		buf = append(appendRaw(buf, "data", at.snapshot.Data), '}')
 	}
 	buf = appendParticipants(appendName(buf, "participants"), r.participantsLocked())
-	buf = appendField(buf, "state", string(h.State()))
+	buf = appendField(buf, "state", string(worse(r.hub.told(), r.told)))
 	return seal("joined", appendField(buf, "durability", h.durability()))
 }
 

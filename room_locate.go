@@ -22,7 +22,14 @@ func (r *room) locate(ctx context.Context, session, position string) (entry, err
 	if position != "" {
 		at, _ = ParsePosition(position) // a bad one was refused before; a stream's reads as the start
 	}
+	before, live := r.standing()
+	if !live {
+		return r.guess(at, position != ""), nil
+	}
 	page, err := r.hub.cfg.Log.Read(ctx, r.id, Query{After: at, Session: session})
+	if r.hasLost(page, err, before, at) {
+		return r.guess(at, position != ""), nil
+	}
 	e := entry{position: at, head: page.Head, last: page.Last, known: true}
 	switch ErrorCode(err) {
 	case "":
@@ -34,15 +41,45 @@ func (r *room) locate(ctx context.Context, session, position string) (entry, err
 		e.reason = "trimmed"
 	case CodeDiverged:
 		e.reason = "diverged"
-	case CodeUnavailable:
-		return r.guess(at, position != ""), nil
-	default:
+	case CodeRoomDeleted:
 		return e, err
+	default:
+		return r.guess(at, position != ""), nil
 	}
 	return r.fromSnapshot(ctx, e, page, position != "")
 }
 
-// guess starts a stream while the log is away: a position cannot be judged, so it is taken as good.
+// standing returns the room's head, and whether its log can be asked.
+func (r *room) standing() (head Position, live bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seq.head, r.phase == phaseLive
+}
+
+// hasLost reports whether the log lacks what the room had before it was read: then it cannot judge a
+// position, and is to be looked at.
+func (r *room) hasLost(page Page, err error, before, at Position) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var cause error
+	switch code := ErrorCode(err); {
+	case code == CodeUnavailable || code == CodeRoomDeleted:
+		return false
+	case code == CodeInternal:
+		cause = err
+	case page.Head.Seq < before.Seq:
+		cause = ErrBehind
+	case code == CodeDiverged && r.ring.contains(at):
+		cause = ErrFork
+	default:
+		return false
+	}
+	r.troubleLocked(cause)
+	return true
+}
+
+// guess starts a stream while the log cannot be asked: a position cannot be judged, so it is taken as
+// good. Without one the stream starts at the beginning, as far as the ring reaches back to it.
 func (r *room) guess(at Position, given bool) entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,6 +106,8 @@ func (r *room) fromSnapshot(ctx context.Context, e entry, page Page, given bool)
 		return e, nil
 	case CodeNotFound:
 		return e, nil
+	case CodeUnavailable:
+		return r.guess(Position{}, false), nil
 	default:
 		return e, err
 	}

@@ -53,5 +53,6 @@ func (r *room) seat(m *member, c *Conn, at entry) error {
 	m.attachLocked(c, Viewer, at)
 	c.send(r.joinedFrame("", m, at, ""))
 	r.startLocked(m, at)
+	r.relayTo(m)
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The bounds of one batch (consistency.md section 2) and of what waits for its turn.
+// The bounds of one batch (consistency.md section 2) and of what waits for its turn in the feed.
 const (
 	batchOps   = 32
 	batchBytes = 64 << 10
@@ -14,7 +14,8 @@ const (
 
 // sequencer puts the operations of one room into the log and the log's feed into order. It is a pure
 // state machine: no goroutine, no clock, no I/O; what must be done comes back as effects. One batch is
-// in flight at a time, what arrives meanwhile goes together in the next (group commit).
+// in flight at a time, what arrives meanwhile goes together in the next (group commit). While the log
+// is away the sequencer is suspended, and the queue is the journal (sequencer_journal.go).
 type sequencer struct {
 	head    Position             // the end of what was delivered
 	authors map[string]*author   // the sessions that may submit here
@@ -22,6 +23,12 @@ type sequencer struct {
 	flight  []submission         // in the batch under way
 	held    map[uint64]Operation // feed entries beyond the next seq
 	ahead   uint64               // the highest seq that was heard of
+
+	mode      Outage
+	budget    *budget
+	suspended bool         // no batch is handed out
+	backlog   int          // entries at the front of the queue that the last suspension has left
+	stranded  []submission // confirmed once; the log lacks what their session did before
 }
 
 // author is what the sequencer knows of one session.
@@ -31,12 +38,20 @@ type author struct {
 	seen  uint64 // the highest n that was delivered
 	first uint64 // what is under way begins here, not at last+1; 0 unless it began with a guess
 	known bool   // last comes from the log; else it is a guess, made from what the author sent first
+
+	told   uint64 // last, as the log told it when its head was toldAt
+	toldAt uint64
 }
 
 // submission is an operation on its way to the log.
 type submission struct {
 	op    Operation
 	since time.Time // when it was received, for the latency figures
+	group *group    // of a Submit, whose operations stay together; else nil
+	again bool      // the log may have it already: it was in flight before
+	kept  bool      // it was confirmed before, and comes from the ring
+	jump  bool      // what its session did before it is given up
+	shown bool      // members know it as tentative
 }
 
 // nack says that an operation was not taken.
@@ -71,24 +86,37 @@ func gap(op Operation, last uint64) nack {
 type effects struct {
 	confirmed []Operation // to deliver, in order
 	nacks     []nack      // to send to their authors
+	queued    []waiting   // to tell their authors
+	tentative []Operation // to show to the others
+	groups    []*group    // whose outcome is known
 	commit    bool        // a batch is ready: call nextBatch
 	read      bool        // there is a hole before a held entry: read the log after head
 }
 
-func newSequencer(head Position) *sequencer {
-	return &sequencer{head: head, authors: map[string]*author{}, held: map[uint64]Operation{}}
+// waiting tells a session that all of its operations up to n are in memory only.
+type waiting struct {
+	session string
+	n       uint64
 }
 
-// admit lets a session submit. last is its last n in the log; known is false when the log could not
-// be asked: then the log decides about its first operation.
-func (s *sequencer) admit(session string, last uint64, known bool) {
+func newSequencer(head Position, mode Outage, b *budget) *sequencer {
+	return &sequencer{
+		head: head, mode: mode, budget: b, authors: map[string]*author{}, held: map[uint64]Operation{},
+	}
+}
+
+// admit lets a session submit. last is its last n in the log, whose head was at; known is false when
+// the log could not be asked: then the log decides about its first operation.
+func (s *sequencer) admit(session string, last, at uint64, known bool) {
 	a := s.authors[session]
 	if a == nil {
-		s.authors[session] = &author{last: last, tail: last, known: known}
-		return
+		a = &author{last: last, tail: last, known: known}
+		s.authors[session] = a
+		s.retail(session, a) // what it left behind may still be queued
 	}
 	if known {
 		idle := a.tail == a.last
+		a.told, a.toldAt = last, at
 		a.prove(last)
 		if idle {
 			a.tail = a.last
@@ -129,104 +157,126 @@ func (s *sequencer) submit(sub submission, pending int) (fx effects) {
 		return refuse(CodeNotJoined, "join the room first", 0, 0)
 	case n <= a.seen:
 		return effects{nacks: []nack{duplicate(sub.op, a.sure())}}
+	case s.suspended && s.mode == OutageReject:
+		return refuse(CodeUnavailable, awayMessage, a.sure(), awayRetry)
 	case !a.known && a.tail == a.last: // nothing of it is under way: the log will tell
 		a.last, a.tail, a.first = n-1, n-1, n
 	case n <= a.last && !a.known, n > a.last && n <= a.tail && n < a.first:
 		return refuse(CodeUnavailable, "what the log has of it is not known yet", a.sure(), 250*time.Millisecond)
 	case n <= a.last:
 		return effects{nacks: []nack{duplicate(sub.op, a.last)}}
-	case n <= a.tail:
-		return effects{} // a resend of what is on its way: its answer comes with the first one
+	case n <= a.tail: // a resend of what is on its way: its answer comes with the first one
+		if s.suspended {
+			fx.queued = []waiting{{sub.op.Session, n}}
+		}
+		return fx
 	case n > a.tail+1:
 		return effects{nacks: []nack{gap(sub.op, a.tail)}}
 	}
-	if a.tail-a.last >= uint64(pending) {
+	if a.tail-a.last >= uint64(pending) || s.full(1, len(sub.op.Data)) {
 		return refuse(CodeQueueFull, "too many unconfirmed operations", a.tail, 250*time.Millisecond)
 	}
 	if a.known && a.tail == a.last {
 		a.first = 0
 	}
 	a.tail = n
-	s.queue = append(s.queue, sub)
-	return effects{commit: len(s.flight) == 0}
+	s.enqueue(sub)
+	s.tell(len(s.queue)-1, &fx)
+	return fx
 }
 
-// nextBatch moves what waits into flight, within the bounds of a batch. It returns nil while a batch
-// is in flight or nothing waits.
-func (s *sequencer) nextBatch() []Operation {
-	if len(s.flight) > 0 || len(s.queue) == 0 {
-		return nil
+// nextBatch moves what waits into flight, within the bounds of a batch; ok is false while a batch is
+// in flight, nothing waits, or the sequencer is suspended.
+func (s *sequencer) nextBatch() (b Batch, ok bool) {
+	if s.suspended || len(s.flight) > 0 || len(s.queue) == 0 {
+		return b, false
+	}
+	count := s.batchLen()
+	s.flight = append(s.flight[:0], s.queue[:count]...)
+	s.queue = s.queue[:copy(s.queue, s.queue[count:])]
+	s.backlog = max(0, s.backlog-count)
+	b = Batch{Fence: s.head, Jump: s.flight[0].jump, Operations: make([]Operation, count)}
+	if g := s.flight[0].group; g != nil {
+		b.Key = g.key
+	}
+	for i := range b.Operations {
+		b.Operations[i] = s.flight[i].op
+	}
+	return b, true
+}
+
+// batchLen returns how many entries of the queue go together. A group goes alone and whole.
+func (s *sequencer) batchLen() int {
+	first := &s.queue[0]
+	if first.group != nil {
+		return first.group.size
 	}
 	count, size := 0, 0
 	for count < len(s.queue) && count < batchOps {
-		size += len(s.queue[count].op.Data)
-		if count > 0 && size > batchBytes {
+		sub := &s.queue[count]
+		size += len(sub.op.Data)
+		if count > 0 && (size > batchBytes || sub.group != nil || sub.jump != first.jump) {
 			break
 		}
 		count++
 	}
-	s.flight = append(s.flight[:0], s.queue[:count]...)
-	s.queue = s.queue[:copy(s.queue, s.queue[count:])]
-	batch := make([]Operation, count)
-	for i := range batch {
-		batch[i] = s.flight[i].op
-	}
-	return batch
+	return count
 }
 
 // appended takes the log's answers for the batch in flight.
 func (s *sequencer) appended(answers []Appended) (fx effects) {
+	flight := s.flight
+	s.flight = s.flight[:0]
+	if g := flight[0].group; g != nil {
+		g.answer(answers, nil, &fx)
+	}
 	for i, answer := range answers {
-		op := s.flight[i].op
+		sub := &flight[i]
+		s.budget.release(sub)
 		switch answer.Status {
 		case Confirmed:
-			op.Seq, op.Hash = answer.Seq, answer.Hash
-			s.prove(op.Session, op.N) // also when it is not delivered: the room has started anew behind it
-			s.take(op, &fx)
+			s.confirmed(sub, answer, &fx)
 		case Duplicate:
-			s.prove(op.Session, answer.Last)
-			fx.nacks = append(fx.nacks, duplicate(op, answer.Last))
+			s.prove(sub.op.Session, answer.Last)
+			if !sub.again { // else it comes, or came, in the stream
+				fx.nacks = append(fx.nacks, duplicate(sub.op, answer.Last))
+			}
 		case Gap:
-			last := s.refuseFrom(op.Session, answer.Last, &fx)
-			fx.nacks = append(fx.nacks, gap(op, last))
+			s.gapped(*sub, answer.Last, &fx)
 		}
 	}
-	s.flight = s.flight[:0]
 	fx.commit = len(s.queue) > 0
 	return fx
 }
 
-// failed takes the failure of the batch in flight, whose outcome may be unknown. Its operations and
-// those behind them go back to their authors, who keep them: a resend of what the log has after all is
-// a duplicate.
-func (s *sequencer) failed(err error) (fx effects) {
-	code, retry := CodeUnavailable, ErrorRetryAfter(err)
-	if ErrorCode(err) == CodeRoomDeleted {
-		code = CodeRoomDeleted
+// confirmed takes the place of an operation.
+func (s *sequencer) confirmed(sub *submission, answer Appended, fx *effects) {
+	if sub.group != nil && sub.group.key != "" {
+		// It may be the answer of an earlier call, of another time: the feed has the operation as it is.
+		s.ahead = max(s.ahead, answer.Seq)
+		fx.read = fx.read || s.lacks()
+		return
 	}
-	if retry == 0 && code == CodeUnavailable {
-		retry = time.Second
-	}
-	message := "the log is away, try again"
-	if code == CodeRoomDeleted {
-		message = "the room was deleted"
-	}
-	for _, sub := range append(s.flight, s.queue...) {
-		n := nack{sub.op.Session, sub.op.N, code, message, 0, retry}
-		if a := s.authors[sub.op.Session]; a != nil {
-			a.tail = a.last
-			n.last = a.sure()
-		}
-		fx.nacks = append(fx.nacks, n)
-	}
-	s.flight, s.queue = s.flight[:0], s.queue[:0]
-	return fx
+	op := sub.op
+	op.Seq, op.Hash = answer.Seq, answer.Hash
+	s.prove(op.Session, op.N) // also when it is not delivered: the room has started anew behind it
+	s.take(op, fx)
 }
 
-// mustRepair reports whether an append failed because the log does not match what is known here.
-func mustRepair(err error) bool {
-	return errors.Is(err, ErrNoLog) || errors.Is(err, ErrBehind) ||
-		errors.Is(err, ErrFork) || errors.Is(err, ErrCorrupt)
+// gapped takes back an operation that the log lacks the predecessors of.
+func (s *sequencer) gapped(sub submission, last uint64, fx *effects) {
+	if sub.kept {
+		s.stranded = append(s.stranded, sub)
+		return
+	}
+	last = s.refuseFrom(sub.op.Session, last, fx)
+	fx.nacks = append(fx.nacks, gap(sub.op, last))
+}
+
+// mustReconcile reports whether the log refused a batch because it does not match what is known here.
+func mustReconcile(err error) bool {
+	return errors.Is(err, ErrNoLog) || errors.Is(err, ErrBehind) || errors.Is(err, ErrFork) ||
+		errors.Is(err, ErrCorrupt) || errors.Is(err, ErrSettling)
 }
 
 // feed takes entries of the log, from whatever source, in any order, repeated or not.
@@ -291,20 +341,27 @@ func (s *sequencer) learn(session string, n uint64) {
 // refuseFrom sets a session back to what the log had of it, or to what was delivered since, and refuses
 // what it has queued. It returns how far back that is.
 func (s *sequencer) refuseFrom(session string, last uint64, fx *effects) uint64 {
-	if a := s.authors[session]; a != nil {
+	a := s.authors[session]
+	if a != nil {
 		last = max(last, a.seen)
-		a.known = true
-		a.last, a.tail = last, last
 	}
-	kept := s.queue[:0]
-	for _, sub := range s.queue {
-		if sub.op.Session != session {
-			kept = append(kept, sub)
+	queue := s.queue
+	s.queue = s.queue[:0]
+	for i := range queue {
+		sub := queue[i]
+		if sub.op.Session != session || sub.kept {
+			s.queue = append(s.queue, sub)
 			continue
 		}
+		s.budget.release(&sub)
 		fx.nacks = append(fx.nacks, gap(sub.op, last))
 	}
-	s.queue = kept
+	clear(queue[len(s.queue):])
+	s.backlog = min(s.backlog, len(s.queue))
+	if a != nil {
+		a.known, a.last, a.tail = true, last, last
+		s.retail(session, a)
+	}
 	return last
 }
 
@@ -314,9 +371,9 @@ func (s *sequencer) restart(head Position) {
 	s.head, s.ahead = head, head.Seq
 	clear(s.held)
 	for _, a := range s.authors {
-		a.known, a.seen = false, 0
+		a.known, a.seen, a.told, a.toldAt = false, 0, 0, 0
 	}
 }
 
 // busy reports whether operations wait or are in flight.
-func (s *sequencer) busy() bool { return len(s.flight)+len(s.queue) > 0 }
+func (s *sequencer) busy() bool { return len(s.flight)+len(s.queue)+len(s.stranded) > 0 }

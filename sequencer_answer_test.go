@@ -1,11 +1,7 @@
 package flow // internal: the sequencer is not exported
 
 import (
-	"errors"
-	"fmt"
-	"strings"
 	"testing"
-	"time"
 )
 
 func TestSequencer_Appended(t *testing.T) {
@@ -60,73 +56,6 @@ func TestSequencer_Appended(t *testing.T) {
 		want(t, s.appended(allConfirmed(Position{}, batch)), "")
 		want(t, s.submit(send("a", 1), 1), "a1!duplicate:1")
 		want(t, s.submit(send("a", 2), 1), "commit")
-	})
-}
-
-func TestSequencer_Failed(t *testing.T) {
-	// A failure gives everything back to its authors, in order, with a delay; a resend of what the log
-	// has after all is a duplicate, and is delivered once. I1, I8, I14
-	t.Run("unavailable", func(t *testing.T) {
-		s := withAuthors("a", "b")
-		s.submit(send("a", 1), plenty)
-		s.submit(send("b", 1), plenty)
-		wantBatch(t, s, "a1 b1")
-		s.submit(send("a", 2), plenty)
-		fx := s.failed(Unavailable(errors.New("hunter2")))
-		want(t, fx, "a1!unavailable:0 b1!unavailable:0 a2!unavailable:0")
-		for _, n := range fx.nacks {
-			if n.retry != time.Second || n.message == "" || strings.Contains(n.message, "hunter2") {
-				t.Errorf("nack is %+v", n)
-			}
-		}
-		if s.busy() || s.nextBatch() != nil {
-			t.Fatal("something is left")
-		}
-		want(t, s.submit(send("a", 2), plenty), "a2!gap:0")
-		want(t, s.submit(send("a", 1), plenty), "commit")
-		wantBatch(t, s, "a1")
-		want(t, s.appended([]Appended{{Status: Duplicate, Last: 1}}), "a1!duplicate:1")
-		want(t, s.feed(stream("a", 1)), "+a1")
-		want(t, s.submit(send("a", 2), plenty), "commit")
-	})
-
-	// The code and the delay are what the failure says; authors who left are no trouble.
-	t.Run("codes", func(t *testing.T) {
-		for _, tc := range []struct {
-			err   error
-			code  Code
-			retry time.Duration
-		}{
-			{ErrBehind, CodeUnavailable, time.Second},
-			{errors.New("x"), CodeUnavailable, time.Second},
-			{fmt.Errorf("append: %w", ErrMoved), CodeUnavailable, time.Second},
-			{&Error{Code: CodeUnavailable, RetryAfter: 70 * time.Millisecond}, CodeUnavailable, 70 * time.Millisecond},
-			{Errorf(CodeRoomDeleted, "m"), CodeRoomDeleted, 0},
-		} {
-			s := withAuthors("a")
-			s.submit(send("a", 1), plenty)
-			s.nextBatch()
-			s.forget("a")
-			fx := s.failed(tc.err)
-			if len(fx.nacks) != 1 || fx.nacks[0].code != tc.code || fx.nacks[0].retry != tc.retry {
-				t.Errorf("%v gives %+v", tc.err, fx)
-			}
-		}
-	})
-
-	// Only a log that does not match what is known here is repaired.
-	t.Run("repair", func(t *testing.T) {
-		for err, repair := range map[error]bool{
-			ErrNoLog: true, ErrCorrupt: true, ErrBehind: true, ErrFork: true, ErrMoved: false, errors.New("x"): false,
-			Unavailable(ErrMoved): false,
-		} {
-			if mustRepair(err) != repair || mustRepair(fmt.Errorf("append: %w", err)) != repair {
-				t.Errorf("%v: repair is %v", err, !repair)
-			}
-		}
-		if mustRepair(nil) {
-			t.Error("nothing is repaired")
-		}
 	})
 }
 

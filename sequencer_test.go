@@ -40,6 +40,12 @@ func told(fx effects) string {
 	for _, n := range fx.nacks {
 		words = append(words, fmt.Sprintf("%s%d!%s:%d", n.session, n.n, n.code, n.last))
 	}
+	for _, w := range fx.queued {
+		words = append(words, fmt.Sprintf("%s%d~", w.session, w.n))
+	}
+	for _, op := range fx.tentative {
+		words = append(words, fmt.Sprintf("?%s%d", op.Session, op.N))
+	}
 	if fx.commit {
 		words = append(words, "commit")
 	}
@@ -57,10 +63,16 @@ func want(t *testing.T, fx effects, words string) {
 	}
 }
 
+// next returns the operations of the next batch.
+func next(s *sequencer) []Operation {
+	b, _ := s.nextBatch()
+	return b.Operations
+}
+
 // wantBatch fails unless the next batch is these operations.
 func wantBatch(t *testing.T, s *sequencer, words string) []Operation {
 	t.Helper()
-	batch := s.nextBatch()
+	batch := next(s)
 	var got []string
 	for _, op := range batch {
 		got = append(got, fmt.Sprint(op.Session, op.N))
@@ -85,9 +97,9 @@ func allConfirmed(at Position, batch []Operation) []Appended {
 
 // withAuthors returns a sequencer of an empty room that knows some authors.
 func withAuthors(sessions ...string) *sequencer {
-	s := newSequencer(Position{})
+	s := newSequencer(Position{}, OutageRelay, &budget{})
 	for _, session := range sessions {
-		s.admit(session, 0, true)
+		s.admit(session, 0, 0, true)
 	}
 	return s
 }
@@ -114,8 +126,8 @@ func TestSequencer_Submit(t *testing.T) {
 
 	// What is in the log is a duplicate, what is missing before is a gap; both tell where to go on. I1, I3
 	t.Run("duplicate and gap", func(t *testing.T) {
-		s := newSequencer(Position{})
-		s.admit("a", 4, true)
+		s := newSequencer(Position{}, OutageRelay, &budget{})
+		s.admit("a", 4, 0, true)
 		want(t, s.submit(send("a", 4), plenty), "a4!duplicate:4")
 		want(t, s.submit(send("a", 1), plenty), "a1!duplicate:4")
 		want(t, s.submit(send("a", 6), plenty), "a6!gap:4")
@@ -158,8 +170,8 @@ func TestSequencer_Submit(t *testing.T) {
 // An author whose last n could not be read goes on where it is; the log decides. I3, I8
 func TestSequencer_SubmitUnknown(t *testing.T) {
 	t.Run("goes on", func(t *testing.T) {
-		s := newSequencer(Position{})
-		s.admit("a", 0, false)
+		s := newSequencer(Position{}, OutageRelay, &budget{})
+		s.admit("a", 0, 0, false)
 		want(t, s.submit(send("a", 5), plenty), "commit")
 		want(t, s.submit(send("a", 7), plenty), "a7!gap:5")
 		want(t, s.submit(send("a", 6), plenty), "commit")
@@ -169,8 +181,8 @@ func TestSequencer_SubmitUnknown(t *testing.T) {
 	})
 
 	t.Run("the log knows better", func(t *testing.T) {
-		s := newSequencer(Position{})
-		s.admit("a", 0, false)
+		s := newSequencer(Position{}, OutageRelay, &budget{})
+		s.admit("a", 0, 0, false)
 		s.submit(send("a", 5), plenty)
 		wantBatch(t, s, "a5")
 		s.submit(send("a", 6), plenty)
@@ -181,8 +193,8 @@ func TestSequencer_SubmitUnknown(t *testing.T) {
 	})
 
 	t.Run("learnt from the feed", func(t *testing.T) {
-		s := newSequencer(Position{})
-		s.admit("a", 0, false)
+		s := newSequencer(Position{}, OutageRelay, &budget{})
+		s.admit("a", 0, 0, false)
 		want(t, s.feed(stream("a", 2)), "+a1 +a2")
 		want(t, s.submit(send("a", 2), plenty), "a2!duplicate:2")
 		want(t, s.submit(send("a", 4), plenty), "commit") // the feed may lag: the log decides
@@ -194,14 +206,14 @@ func TestSequencer_Admit(t *testing.T) {
 	t.Run("again", func(t *testing.T) {
 		s := withAuthors("a")
 		s.submit(send("a", 1), plenty)
-		s.admit("a", 0, true)
+		s.admit("a", 0, 0, true)
 		want(t, s.submit(send("a", 1), plenty), "")
 		want(t, s.submit(send("a", 2), plenty), "commit")
-		s.admit("a", 5, true)
+		s.admit("a", 5, 0, true)
 		want(t, s.submit(send("a", 5), plenty), "a5!duplicate:5")
 		want(t, s.submit(send("a", 6), plenty), "commit")
-		s.admit("a", 3, true)
-		s.admit("a", 0, false)
+		s.admit("a", 3, 0, true)
+		s.admit("a", 0, 0, false)
 		want(t, s.submit(send("a", 3), plenty), "a3!duplicate:5")
 	})
 
@@ -210,7 +222,7 @@ func TestSequencer_Admit(t *testing.T) {
 		s := withAuthors("a")
 		s.submit(send("a", 1), plenty)
 		s.forget("a")
-		s.admit("a", 0, true)
+		s.admit("a", 0, 0, true)
 		want(t, s.submit(send("a", 1), plenty), "commit")
 		batch := wantBatch(t, s, "a1 a1")
 		answers := allConfirmed(Position{}, batch[:1])
@@ -248,7 +260,7 @@ func TestSequencer_NextBatch(t *testing.T) {
 			s.submit(send("a", n+1), plenty)
 		}
 		for _, size := range []int{batchOps, batchOps, 70 - 2*batchOps} {
-			batch := s.nextBatch()
+			batch := next(s)
 			before := fmt.Sprint(batch)
 			s.submit(send("a", s.authors["a"].tail+1), plenty)
 			if len(batch) < size || len(batch) > batchOps || fmt.Sprint(batch) != before {
@@ -266,7 +278,7 @@ func TestSequencer_NextBatch(t *testing.T) {
 			s.submit(submission{op: Operation{Session: "a", N: uint64(i + 1), Data: make([]byte, size)}}, plenty)
 		}
 		for _, count := range []int{2, 1, 1, 2, 1, 1, 1} {
-			batch := s.nextBatch()
+			batch := next(s)
 			if len(batch) != count || batch[0].N != s.authors["a"].last+1 {
 				t.Fatalf("batch of %d from %d, want %d", len(batch), batch[0].N, count)
 			}

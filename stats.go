@@ -22,24 +22,35 @@ type Subsystem struct {
 	Health
 }
 
-// Subsystems returns the three in the order collaboration, websockets, ordering.
+// Subsystems returns the three in the order collaboration, websockets, ordering. Ordering recovers while
+// any room has not caught up with its log.
 func (h *Hub) Subsystems() [3]Subsystem {
-	return [3]Subsystem{
+	all := [3]Subsystem{
 		{subsystemCollaboration, h.cfg.Sessions.Health()},
 		{subsystemWebsockets, h.cfg.Bus.Health()},
 		{subsystemOrdering, h.cfg.Log.Health("")},
 	}
+	if ordering := &all[2]; ordering.State == Live && h.troubled.Load() > 0 {
+		ordering.State, ordering.Since = Recovering, time.Unix(0, h.troubledAt.Load())
+	}
+	return all
 }
 
 // State returns the worst state of the three subsystems.
 func (h *Hub) State() State {
 	worst := Live
 	for _, s := range h.Subsystems() {
-		if s.State == Degraded || s.State == Recovering && worst == Live {
-			worst = s.State
-		}
+		worst = worse(worst, s.State)
 	}
 	return worst
+}
+
+// worse returns the worse of two states.
+func worse(a, b State) State {
+	if a == Degraded || b == Live {
+		return a
+	}
+	return b
 }
 
 // durability says what an operation that is confirmed now survives.
@@ -58,6 +69,10 @@ type Stats struct {
 	Events      int64 // published here
 	Presence    int64 // presence messages received
 	Nacks       int64
+	Queued      int64 // times that an author was told that its operations are in memory only
+	Journal     int64 // operations that wait for their logs now
+	DataLoss    int64 // confirmed operations, at most, that logs have lost and that could not be restored
+	Reconciles  int64 // times that a room was compared with its log
 	Delivered   int64 // frames handed to connections
 	Encoded     int64 // broadcast frames encoded
 	Appends     int64 // batches sent to the log
@@ -78,6 +93,9 @@ type counters struct {
 	events      atomic.Int64
 	presence    atomic.Int64
 	nacks       atomic.Int64
+	queued      atomic.Int64
+	lost        atomic.Int64
+	reconciles  atomic.Int64
 	delivered   atomic.Int64
 	encoded     atomic.Int64
 	appends     atomic.Int64
@@ -95,6 +113,7 @@ func (h *Hub) Stats() Stats {
 		Instance: h.cfg.Instance, Started: c.started, Rooms: int64(rooms),
 		Connections: c.connections.Load(), Sessions: c.sessions.Load(), Operations: c.operations.Load(),
 		Events: c.events.Load(), Presence: c.presence.Load(), Nacks: c.nacks.Load(),
+		Queued: c.queued.Load(), Journal: h.journal.ops.Load(), DataLoss: c.lost.Load(), Reconciles: c.reconciles.Load(),
 		Delivered: c.delivered.Load(), Encoded: c.encoded.Load(), Appends: c.appends.Load(),
 		BusLost: c.busLost.Load(), Latency: c.latency.read(),
 	}

@@ -1,0 +1,216 @@
+package flow
+
+import (
+	"log/slog"
+	"time"
+)
+
+const (
+	reconcilers = 16 // rooms that are compared with their logs at a time
+	// The first and the longest wait before a room tries again whose log is there and fails.
+	firstRetry, lastRetry = 250 * time.Millisecond, 2 * time.Second
+)
+
+// attend notices that a room's log went away, came back, or was away for a moment.
+func (r *room) attend(now time.Time) {
+	health := r.hub.cfg.Log.Health(r.id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.deleted || r.closed:
+	case health.State != Live:
+		if r.phase != phaseDown {
+			r.downLocked(Unavailable(nil))
+		}
+		r.away, r.wait, r.retry = true, 0, time.Time{} // the log's own probe tells when it is back
+	case !health.Since.Equal(r.since), r.phase == phaseDown && !r.writing && !now.Before(r.retry):
+		r.away = false
+		r.since = health.Since
+		r.settled = health.Since.Add(SettleWindow)
+		r.troubleLocked(nil)
+	}
+}
+
+// reconcile brings the room and its log together, and lets go on what waits.
+func (r *room) reconcile() {
+	h := r.hub
+	select {
+	case h.repairs <- struct{}{}:
+	case <-h.ctx.Done():
+		return
+	}
+	h.stats.reconciles.Add(1)
+	head, found := r.compare()
+	<-h.repairs
+	if !r.accept(head, found) || !r.settle(found) {
+		return
+	}
+	if found.began {
+		r.measureLoss()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.doubt || r.away {
+		return // something came between
+	}
+	r.applyLocked(r.seq.resume())
+	r.readLocked()
+}
+
+// compare runs a reconciler. It returns the head that the verdict is about.
+func (r *room) compare() (head Position, v verdict) {
+	r.mu.Lock()
+	head = r.seq.head
+	c := newReconciler(head, r.ring.base, r.ring.operations(), r.seq.vouch(), r.restored)
+	r.mu.Unlock()
+	log, ctx := r.hub.cfg.Log, r.hub.ctx
+	for t, ok := c.next(); ok; t, ok = c.next() {
+		if t.query != nil {
+			c.read(log.Read(ctx, r.id, *t.query))
+			continue
+		}
+		_, err := log.Append(ctx, r.id, *t.batch)
+		c.wrote(t.batch, err)
+	}
+	return head, c.found
+}
+
+// accept draws the conclusions from a verdict; false when that is all for now.
+func (r *room) accept(head Position, v verdict) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case ErrorCode(v.err) == CodeRoomDeleted:
+		r.deleteLocked(v.err)
+		return false
+	case v.err != nil:
+		r.downLocked(v.err)
+		return false
+	case r.seq.head != head: // the feed went on meanwhile
+		r.doubt = true
+		return false
+	}
+	if r.wait == 0 { // else what waits has failed before, while the log was there: that it works is to be seen
+		r.phaseLocked(phaseRecovering)
+	}
+	r.tellLocked(v)
+	r.restored = v.page.Restored
+	switch {
+	case v.rewind:
+		r.rewindLocked(v)
+	case v.trimmed && head.Seq > 0:
+		r.startOverLocked(v.page.Base, "trimmed")
+	case head.Seq == 0: // nothing was ever delivered here: what the log has, members read from it
+		r.beginLocked(v.page.Head)
+	}
+	return true
+}
+
+// tellLocked logs what became of the room, once an event.
+func (r *room) tellLocked(v verdict) {
+	args := []any{"room", r.id, "log", v.page.Head.String()}
+	if r.cause != nil {
+		args = append(args, "cause", r.cause)
+	}
+	switch level := slog.LevelWarn; {
+	case v.rewind:
+		r.hub.log.Log(r.hub.ctx, level, "the log has another history, appending again what it lacks",
+			append(args, "position", v.at.String(), "operations", len(v.ops))...)
+	case v.wrote > 0:
+		r.hub.log.Log(r.hub.ctx, level, "wrote again what the log had lost", append(args, "operations", v.wrote)...)
+	}
+	if v.lost > 0 {
+		r.loseLocked(v.lost)
+	}
+}
+
+// settle waits until every instance had its chance to write again what the log lost. It reports false
+// when the hub is closing.
+func (r *room) settle(v verdict) bool {
+	r.mu.Lock()
+	until := r.settled
+	if v.noted || mustReconcile(r.cause) {
+		until = time.Now().Add(SettleWindow)
+	}
+	r.mu.Unlock()
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-r.hub.ctx.Done():
+		return false
+	}
+}
+
+// rewindLocked takes the room back to where its history and the log's part.
+func (r *room) rewindLocked(v verdict) {
+	shared := r.ring.contains(v.at)
+	for _, m := range r.list {
+		inStep := m.cursor == v.at || shared && m.cursor.Seq <= v.at.Seq
+		if !inStep && !m.guessed {
+			m.rewindLocked(v.at, "repair")
+		}
+	}
+	r.seq.rewind(v.at, v.ops)
+	r.ring.rewind(v.at)
+}
+
+// startOverLocked begins anew at a position of the log. Members whose stream cannot go on are told.
+func (r *room) startOverLocked(at Position, reason string) {
+	r.seq.restart(at)
+	r.ring.rewind(at)
+	for _, m := range r.list {
+		if m.cursor.Seq < at.Seq && !m.guessed {
+			m.rewindLocked(at, reason)
+		}
+	}
+}
+
+// beginLocked takes over where the log ends, in a room that has delivered nothing.
+func (r *room) beginLocked(head Position) {
+	r.seq.restart(head)
+	r.ring.rewind(head)
+	for _, m := range r.list {
+		if m.cursor.Seq < head.Seq {
+			m.behind = true
+			m.conn.lag(m)
+		}
+	}
+}
+
+// measureLoss counts what is gone for good after the log began anew, once others had their chance to
+// put more in front.
+func (r *room) measureLoss() {
+	page, err := r.hub.cfg.Log.Read(r.hub.ctx, r.id, Query{Unchecked: true})
+	if err != nil && ErrorCode(err) != CodeTrimmed {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if kept := max(page.Base.Seq, page.Snapshot.Seq); page.Base.Seq > r.floor && page.Snapshot.Seq < page.Base.Seq {
+		r.loseLocked(kept - r.floor)
+	}
+	r.floor = page.Base.Seq
+}
+
+// loseLocked tells of confirmed operations that are gone.
+func (r *room) loseLocked(count uint64) {
+	h := r.hub
+	h.stats.lost.Add(int64(count))
+	h.log.Error("confirmed operations are lost: neither the log nor this instance has them",
+		"room", r.id, "at_most", count)
+	if h.cfg.OnDataLoss != nil {
+		h.spawn(func() { h.hook("OnDataLoss", func() { h.cfg.OnDataLoss(r.id, count) }) })
+	}
+}
+
+// deleteLocked ends the room, because its log was deleted.
+func (r *room) deleteLocked(cause error) {
+	if r.deleted {
+		return
+	}
+	r.deleted = true
+	r.applyLocked(r.seq.drop(cause))
+	r.hub.spawn(func() { r.hub.endRoom(r) })
+}

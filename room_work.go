@@ -1,0 +1,167 @@
+package flow
+
+import (
+	"time"
+)
+
+// phase is how a room stands to its log (consistency.md section 3).
+type phase uint8
+
+const (
+	phaseLive       phase = iota
+	phaseDown             // the log is away: the room goes on in memory
+	phaseRecovering       // the log is back: it is compared, what waited is being appended
+)
+
+// state returns what clients are told of a phase.
+func (p phase) state() State { return [...]State{Live, Degraded, Recovering}[p] }
+
+// strandPause is how long what was confirmed once waits for what its session did before, each of
+// strandTries times.
+const (
+	strandPause = time.Second
+	strandTries = 3
+)
+
+// work does what the room has to do at its log, one thing after the other, until nothing is left. One
+// runs a room, so that what arrives while the log is busy goes together.
+func (r *room) work() {
+	for {
+		r.mu.Lock()
+		if r.doubt {
+			r.doubt = false
+			r.mu.Unlock()
+			r.reconcile()
+			continue
+		}
+		batch, ok := r.seq.nextBatch()
+		if !ok {
+			r.writing = false
+			r.restLocked()
+			r.mu.Unlock()
+			return
+		}
+		r.mu.Unlock()
+		r.append(batch)
+	}
+}
+
+// workLocked makes sure that somebody works.
+func (r *room) workLocked() {
+	if !r.writing {
+		r.writing = r.hub.spawn(r.work)
+	}
+}
+
+// append sends one batch, and gives the sequencer the answers.
+func (r *room) append(batch Batch) {
+	started := time.Now()
+	answers, err := r.hub.cfg.Log.Append(r.hub.ctx, r.id, batch)
+	r.hub.stats.appends.Add(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch code := ErrorCode(err); {
+	case err == nil:
+		if r.phase == phaseDown {
+			r.phaseLocked(phaseRecovering)
+		}
+		r.countLocked(answers)
+		for i := range r.seq.flight {
+			if since := r.seq.flight[i].since; !since.IsZero() {
+				r.hub.stats.latency.add(time.Since(since))
+			}
+		}
+		r.applyLocked(r.seq.appended(answers))
+	case mustReconcile(err):
+		r.seq.returned()
+		r.troubleLocked(err)
+	case code == CodeRoomDeleted || code == CodeRejected:
+		r.applyLocked(r.seq.refused(err))
+	default:
+		r.seq.returned()
+		r.downLocked(err, "after", time.Since(started))
+	}
+	if r.phase == phaseRecovering && r.seq.calm() {
+		r.phaseLocked(phaseLive)
+	}
+}
+
+// countLocked counts what a Submit has added; the operations of members count when they are delivered.
+func (r *room) countLocked(answers []Appended) {
+	if r.seq.flight[0].group == nil {
+		return
+	}
+	for _, answer := range answers {
+		if answer.Status == Confirmed && answer.Seq > r.seq.head.Seq { // else of an earlier call with the key
+			r.hub.stats.operations.Add(1)
+		}
+	}
+}
+
+// restLocked is called when there is nothing to do at the log for now.
+func (r *room) restLocked() {
+	switch {
+	case r.seq.suspended || r.phase == phaseLive:
+	case len(r.seq.stranded) > 0 && !r.closed && !r.stranding:
+		r.stranding = true
+		time.AfterFunc(strandPause, r.unstrand)
+	case r.seq.calm():
+		r.phaseLocked(phaseLive)
+	}
+}
+
+// unstrand tries again to append what was confirmed once, and lacks what its session did before.
+func (r *room) unstrand() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stranding = false
+	if len(r.seq.stranded) == 0 || r.seq.suspended || r.writing {
+		return // whoever is at work comes back to it
+	}
+	r.strands++
+	r.applyLocked(r.seq.unstrand(r.strands >= strandTries))
+}
+
+// phaseLocked notes a change of how the room stands to its log.
+func (r *room) phaseLocked(to phase) {
+	from := r.phase
+	if from == to {
+		return
+	}
+	r.phase = to
+	switch {
+	case from == phaseLive:
+		if r.hub.troubled.Add(1) == 1 {
+			r.hub.troubledAt.Store(time.Now().UnixNano())
+		}
+	case to == phaseLive:
+		r.wait, r.strands = 0, 0
+		r.hub.troubled.Add(-1)
+	}
+}
+
+// downLocked goes on in memory, because the log does not answer.
+func (r *room) downLocked(err error, args ...any) {
+	if r.phase != phaseDown {
+		r.wait = min(max(2*r.wait, firstRetry), lastRetry)
+		r.retry = time.Now().Add(r.wait)
+		args = append([]any{"room", r.id, "error", err}, args...)
+		r.hub.log.Log(r.hub.ctx, levelOf(err), "room goes on in memory", args...)
+	}
+	r.phaseLocked(phaseDown)
+	r.applyLocked(r.seq.suspend())
+}
+
+// troubleLocked has the room compared with its log, because they do not match, or may not.
+func (r *room) troubleLocked(cause error) {
+	if r.deleted {
+		return
+	}
+	r.cause = cause
+	if r.phase == phaseLive {
+		r.phaseLocked(phaseRecovering)
+	}
+	r.applyLocked(r.seq.suspend())
+	r.doubt = true
+	r.workLocked()
+}
