@@ -59,25 +59,27 @@ func (l *awayLog) Health(room string) flow.Health {
 }
 
 func TestHub_Outage(t *testing.T) {
-	t.Run("nack and return", testOutageNackAndReturn)
+	t.Run("queued and return", testOutageQueuedAndReturn)
 	t.Run("lost answer", testOutageLostAnswer)
 	t.Run("lost memory", testOutageLostMemory)
+	t.Run("hold", testOutageHold)
+	t.Run("reject", testOutageReject)
+	t.Run("author gone", testOutageAuthorGone)
 }
 
-// While the log is away ops are nacked with a wait, joins and events go on, clients are told, and
-// after its return everything goes on where it was. I1, I8
-func testOutageNackAndReturn(t *testing.T) {
+// While the log is away operations are queued and shown to the others, joins and events go on, clients are
+// told, and after its return everything is confirmed in order. I1, I3, I8, I14
+func testOutageQueuedAndReturn(t *testing.T) {
 	log := &awayLog{Log: memx.NewLog(memx.LogConfig{})}
 	h := newHub(t, flow.Config{Log: log})
 	a := dial(t, h, "ann")
-	a.join("r")
+	ja := a.join("r")
 	a.op("r", 1, 1)
 	at := a.expect("op")
 	log.set(true, false)
-	a.op("r", 2, 2)
-	nack := a.expect("nack")
-	if nack.str("code") != "unavailable" || nack.num("last") != 1 || nack.num("retryAfter") < 1 {
-		t.Fatalf("nack is %v", nack)
+	a.op("r", 2, "x")
+	if q := a.expect("queued"); q.num("n") != 2 || q.str("room") != "r" {
+		t.Fatalf("queued is %v", q)
 	}
 	state := a.expect("state")
 	if state.str("state") != "degraded" || state.str("scope") != "instance" || state.num("since") == 0 {
@@ -88,26 +90,48 @@ func testOutageNackAndReturn(t *testing.T) {
 	if j["resumed"] != true || j["n"] != nil || j.str("state") != "degraded" {
 		t.Fatalf("joined is %v", j)
 	}
+	shown := b.expect("tentative")
+	if shown.str("session") != ja.str("session") || shown.num("n") != 2 || shown["data"] != "x" || shown["seq"] != nil {
+		t.Fatalf("tentative is %v", shown)
+	}
+	a.op("r", 3, 3)
+	a.expect("queued")
+	if shown := b.expect("tentative"); shown.num("n") != 3 {
+		t.Fatalf("tentative is %v", shown)
+	}
+	a.op("r", 3, 3)
+	if q := a.expect("queued"); q.num("n") != 3 {
+		t.Fatalf("the answer to a resend is %v", q)
+	}
 	c := dial(t, h, "cem")
-	c.join("fresh")
+	if j := c.join("r"); j.str("position") != "0:0000000000000000" {
+		t.Fatalf("joined is %v", j)
+	}
+	eventually(t, "a newcomer has what the instance has", func() bool { return c.count("op") == 1 })
 	a.send(msg{"type": "event", "room": "r", "name": "x"})
 	b.expect("event")
 	log.set(false, false)
-	a.op("r", 2, 2)
+	checkStream(t, c, 3)
 	for _, who := range []*client{a, b} {
-		if op := who.expect("op"); op.num("seq") != 2 {
-			t.Fatalf("op is %v", op)
+		for seq := int64(2); seq <= 3; seq++ {
+			if op := who.expect("op"); op.num("seq") != seq || op.num("n") != seq {
+				t.Fatalf("op is %v", op)
+			}
 		}
 	}
-	if got := a.expect("state"); got.str("state") != "live" {
-		t.Fatalf("state is %v", got)
+	a.find(func(m msg) bool { return m.str("type") == "state" && m.str("state") == "live" })
+	a.op("r", 4, 4)
+	if op := b.expect("op"); op.num("seq") != 4 {
+		t.Fatalf("op is %v", op)
 	}
-	c.op("fresh", 1, 1)
-	c.expect("op")
+	for _, who := range []*client{a, b, c} {
+		if n := who.count("nack") + who.count("rewind"); n > 0 {
+			t.Fatalf("%d operations were refused or taken back: %s", n, who.transcript())
+		}
+	}
 }
 
-// An append whose answer was lost is found to be in the log: the resend is a duplicate, and
-// everybody sees the op once. I1
+// An append whose answer was lost is found to be in the log: everybody sees the operation once. I1
 func testOutageLostAnswer(t *testing.T) {
 	log := &awayLog{Log: memx.NewLog(memx.LogConfig{})}
 	h := newHub(t, flow.Config{Log: log})
@@ -115,16 +139,77 @@ func testOutageLostAnswer(t *testing.T) {
 	a.join("r")
 	log.set(false, true)
 	a.op("r", 1, 1)
-	a.expect("nack")
+	a.expect("queued")
 	log.set(false, false)
 	a.op("r", 1, 1)
-	if got := a.expect("nack"); got.str("code") != "duplicate" || got.num("last") != 1 {
-		t.Fatalf("nack is %v", got)
-	}
 	a.op("r", 2, 2)
 	a.find(func(m msg) bool { return m.num("seq") == 2 })
 	if n := a.count("op"); n != 2 {
 		t.Fatalf("%d ops came", n)
+	}
+}
+
+// With hold nothing is shown before it is confirmed. I14
+func testOutageHold(t *testing.T) {
+	log := &awayLog{Log: memx.NewLog(memx.LogConfig{})}
+	h := newHub(t, flow.Config{Log: log, Outage: flow.OutageHold})
+	a, b := dial(t, h, "ann"), dial(t, h, "bob")
+	a.join("r")
+	b.join("r")
+	log.set(true, false)
+	a.op("r", 1, 1)
+	a.expect("queued")
+	log.set(false, false)
+	b.expect("op")
+	if n := b.count("tentative"); n > 0 {
+		t.Fatalf("%d operations were shown", n)
+	}
+}
+
+// With reject operations are refused, and taken again after the return. I8, I14
+func testOutageReject(t *testing.T) {
+	log := &awayLog{Log: memx.NewLog(memx.LogConfig{})}
+	h := newHub(t, flow.Config{Log: log, Outage: flow.OutageReject})
+	a := dial(t, h, "ann")
+	a.join("r")
+	log.set(true, false)
+	for range 2 {
+		a.op("r", 1, 1)
+		nack := a.expect("nack")
+		if nack.str("code") != "unavailable" || nack.num("last") != 0 || nack.num("retryAfter") < 1 {
+			t.Fatalf("nack is %v", nack)
+		}
+	}
+	_, err := h.Submit(t.Context(), "r", flow.User{ID: "bot"}, "", []byte("1"))
+	if flow.ErrorCode(err) != flow.CodeUnavailable || flow.ErrorRetryAfter(err) == 0 {
+		t.Fatalf("Submit: %v", err)
+	}
+	log.set(false, false)
+	a.find(func(m msg) bool { return m.str("state") == "live" })
+	a.op("r", 1, 1)
+	a.expect("op")
+}
+
+// What is queued is confirmed after the return also when its author has left. I14
+func testOutageAuthorGone(t *testing.T) {
+	log := &awayLog{Log: memx.NewLog(memx.LogConfig{})}
+	h := newHub(t, flow.Config{Log: log})
+	a, b := dial(t, h, "ann"), dial(t, h, "bob")
+	a.join("r")
+	b.join("r")
+	log.set(true, false)
+	a.op("r", 1, 1)
+	a.expect("queued")
+	a.request(msg{"type": "leave", "room": "r"})
+	got, err := h.Submit(t.Context(), "r", flow.User{ID: "bot"}, "k", []byte("2"))
+	if err != nil || !got.Queued {
+		t.Fatalf("Submit: %+v, %v", got, err)
+	}
+	log.set(false, false)
+	checkStream(t, b, 2)
+	again, err := h.Submit(t.Context(), "r", flow.User{ID: "bot"}, "k", []byte("2"))
+	if err != nil || again.Queued || again.Operations[0].Seq != 2 {
+		t.Fatalf("Submit again: %+v, %v", again, err)
 	}
 }
 
@@ -140,9 +225,7 @@ func testOutageLostMemory(t *testing.T) {
 	}
 	log.swap(memx.NewLog(memx.LogConfig{}))
 	a.op("r", 101, 101)
-	if op := a.expect("op"); op.num("seq") != 101 {
-		t.Fatalf("op is %v", op)
-	}
+	a.find(func(m msg) bool { return m.num("seq") == 101 })
 	checkStream(t, func() *client { b := dial(t, h, "bob"); b.join("r"); return b }(), 101)
 	if n := a.count("rewind"); n != 0 {
 		t.Fatal("a client was rewound")
