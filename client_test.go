@@ -86,6 +86,7 @@ func (p *pipe) signal() {
 // client is a client of a hub over a pipe.
 type client struct {
 	t    *testing.T
+	user string
 	pipe *pipe
 	conn *flow.Conn
 	next int // frames of the pipe that were looked at
@@ -137,6 +138,9 @@ func dial(t *testing.T, h *flow.Hub, user string) *client {
 func dialAs(t *testing.T, h *flow.Hub, user *flow.User) *client {
 	t.Helper()
 	c := &client{t: t, pipe: newPipe()}
+	if user != nil {
+		c.user = user.ID
+	}
 	conn, err := h.Connect(c.pipe, user)
 	if err != nil {
 		t.Fatal(err)
