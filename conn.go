@@ -49,10 +49,14 @@ type Conn struct {
 // shutting down.
 func (h *Hub) Connect(t Transport, user *User) (*Conn, error) {
 	c := newConn(h, t, user)
-	f := c.welcome()
+	state := h.told()
+	f := c.welcome(state)
 	c.queue, c.bytes = append(c.queue, f), len(f.JSON) // ahead of what others may send once they see it
 	if err := h.addConn(c); err != nil {
 		return nil, err
+	}
+	if now := h.told(); now != state { // it changed before c was among those who are told
+		c.send(stateFrame("", now, "instance", time.Now()))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,7 +76,7 @@ func newConn(h *Hub, t Transport, user *User) *Conn {
 }
 
 // welcome encodes the first message of a socket.
-func (c *Conn) welcome() *Frame {
+func (c *Conn) welcome(state State) *Frame {
 	h := c.hub
 	buf := appendField(frameOf("welcome"), "protocol", Protocol)
 	buf = appendField(buf, "connection", c.id)
@@ -83,7 +87,7 @@ func (c *Conn) welcome() *Frame {
 		buf = appendField(buf, "user", c.user.ID)
 		buf = appendExpires(buf, *c.user)
 	}
-	buf = appendField(buf, "state", string(h.told()))
+	buf = appendField(buf, "state", string(state))
 	buf = appendRaw(buf, "limits", h.limits)
 	return seal("welcome", appendNumber(buf, "heartbeat", h.cfg.Heartbeat.Milliseconds()))
 }

@@ -10,10 +10,10 @@ import (
 const submitOps = 100
 
 // Submit appends data, each one JSON text, as operations of a session of their own, atomically, and
-// returns when they are confirmed, or, while the log is away, when they are queued in memory. At most 100 of them, together at most Limits.MessageBytes. With a
-// key, at most 200 bytes, a repeated call of the same author (or of any anonymous one) within 24 hours
-// answers what the first answered; with other data it is [CodeRejected]. OnOperation is asked,
-// Authorize is not.
+// returns when they are confirmed, or, while the log is away, when they are queued in memory. At most 100
+// of them, together at most Limits.MessageBytes. With a key, at most 200 bytes, a repeated call of the
+// same author (or of any anonymous one) within 24 hours answers what the first answered; with other data
+// it is [CodeRejected]. OnOperation is asked, Authorize is not.
 func (h *Hub) Submit(
 	ctx context.Context, room string, author User, key string, data ...json.RawMessage,
 ) (Submitted, error) {

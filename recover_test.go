@@ -275,7 +275,8 @@ func TestRecover_StartedWithout(t *testing.T) {
 		if a.count("rewind") > 0 {
 			t.Error("rewound")
 		}
-		if got := a.find(func(m msg) bool { return m.str("type") == "state" && m.str("state") == "live" }); got["room"] != nil {
+		live := func(m msg) bool { return m.str("type") == "state" && m.str("state") == "live" }
+		if got := a.find(live); got["room"] != nil {
 			t.Errorf("state is %v", got)
 		}
 		a.drop()

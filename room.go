@@ -26,35 +26,23 @@ type room struct {
 	users int       // the hub's lock: calls that are inside, which keep the room open
 	idle  time.Time // the hub's lock: when it was last in use
 
-	mu        sync.Mutex // guards what follows; before a connection's lock, never after
-	seq       *sequencer
-	ring      ring
-	phase     phase
-	cause     error         // of the doubt
-	away      bool          // the log's backend is away
-	doubt     bool          // the room must be compared with its log
-	since     time.Time     // the log has been in its state, when the room was last compared
-	settled   time.Time     // when everybody had time to write again what the log has lost
-	retry     time.Time     // not before: a log that is there and fails
-	wait      time.Duration // before that
-	restored  int64         // the newest restore of the log that is taken into account
-	floor     uint64        // the seq before the first operation that the log kept
-	strands   int           // how often what is stranded was tried
-	stranding bool          // another try is due
-	told      State         // what members were told of this room alone
-	closed    bool
-	members   map[string]*member // by session, those in their grace too
-	list      []*member          // those with a connection, streams too
-	remote    map[string]*remote // sessions of other instances
-	changes   map[string]*change // presence since the last frame
-	left      []departure        // since the last frame
-	shown     time.Time          // when the last presence frame went out
-	ticking   bool               // a presence frame is due
-	writing   bool               // work runs
-	reading   bool               // a read loop runs
-	again     bool               // the read loop must look once more
-	filling   bool               // a look at the log is due because of a hole
-	deleted   bool
+	mu sync.Mutex // guards what follows; before a connection's lock, never after
+	standing
+	seq     *sequencer
+	ring    ring
+	members map[string]*member // by session, those in their grace too
+	list    []*member          // those with a connection, streams too
+	remote  map[string]*remote // sessions of other instances
+	changes map[string]*change // presence since the last frame
+	left    []departure        // since the last frame
+	shown   time.Time          // when the last presence frame went out
+	ticking bool               // a presence frame is due
+	writing bool               // work runs
+	reading bool               // a read loop runs
+	again   bool               // the read loop must look once more
+	filling bool               // a look at the log is due because of a hole
+	deleted bool
+	closed  bool
 }
 
 // newRoom returns a room that is not listening yet.
@@ -62,7 +50,8 @@ func newRoom(h *Hub, id string) *room {
 	return &room{
 		hub: h, id: id, ready: make(chan struct{}), tuned: make(chan struct{}),
 		peers: newOutbox(h, roomTopic(id)), idle: time.Now(),
-		told: Live, seq: newSequencer(Position{}, h.cfg.Outage, &h.journal), ring: ring{total: &h.ringBytes, keep: h.ringKeep()},
+		standing: standing{told: Live}, seq: newSequencer(Position{}, h.cfg.Outage, &h.journal),
+		ring:    ring{total: &h.ringBytes, keep: h.ringKeep()},
 		members: map[string]*member{}, remote: map[string]*remote{}, changes: map[string]*change{},
 	}
 }

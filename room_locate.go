@@ -22,7 +22,7 @@ func (r *room) locate(ctx context.Context, session, position string) (entry, err
 	if position != "" {
 		at, _ = ParsePosition(position) // a bad one was refused before; a stream's reads as the start
 	}
-	before, live := r.standing()
+	before, live := r.judge()
 	if !live {
 		return r.guess(at, position != ""), nil
 	}
@@ -49,8 +49,8 @@ func (r *room) locate(ctx context.Context, session, position string) (entry, err
 	return r.fromSnapshot(ctx, e, page, position != "")
 }
 
-// standing returns the room's head, and whether its log can be asked.
-func (r *room) standing() (head Position, live bool) {
+// judge returns the room's head, and whether its log can be asked.
+func (r *room) judge() (head Position, live bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.seq.head, r.phase == phaseLive

@@ -16,6 +16,24 @@ const (
 // state returns what clients are told of a phase.
 func (p phase) state() State { return [...]State{Live, Degraded, Recovering}[p] }
 
+// standing is what a room knows of its log as a whole. The room's lock guards it.
+type standing struct {
+	phase    phase
+	away     bool          // the log's backend is away
+	doubt    bool          // the room must be compared with its log
+	cause    error         // of the doubt; nil for a look after an outage
+	since    time.Time     // since when the log has been in its state, at the last look
+	settled  time.Time     // when everybody had time to write again what the log has lost
+	retry    time.Time     // when to look again at a log that is there and fails
+	wait     time.Duration // how long that was put off; 0 while it does not fail
+	restored int64         // the newest restore of the log that is taken into account
+	floor    uint64        // the seq before the first operation that the log keeps
+	told     State         // what members were told of this room alone
+
+	strands   int  // how often what is stranded was tried
+	stranding bool // another try is due
+}
+
 // strandPause is how long what was confirmed once waits for what its session did before, each of
 // strandTries times.
 const (

@@ -113,8 +113,9 @@ func (h *Hub) Stats() Stats {
 		Instance: h.cfg.Instance, Started: c.started, Rooms: int64(rooms),
 		Connections: c.connections.Load(), Sessions: c.sessions.Load(), Operations: c.operations.Load(),
 		Events: c.events.Load(), Presence: c.presence.Load(), Nacks: c.nacks.Load(),
-		Queued: c.queued.Load(), Journal: h.journal.ops.Load(), DataLoss: c.lost.Load(), Reconciles: c.reconciles.Load(),
-		Delivered: c.delivered.Load(), Encoded: c.encoded.Load(), Appends: c.appends.Load(),
+		Queued: c.queued.Load(), Journal: h.journal.ops.Load(), DataLoss: c.lost.Load(),
+		Reconciles: c.reconciles.Load(),
+		Delivered:  c.delivered.Load(), Encoded: c.encoded.Load(), Appends: c.appends.Load(),
 		BusLost: c.busLost.Load(), Latency: c.latency.read(),
 	}
 }
