@@ -56,11 +56,11 @@ func (h *Hub) Close(ctx context.Context) error {
 func (h *Hub) finish(ctx context.Context) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	began := time.Now()
+	began, most := time.Now(), max(h.cfg.Drain/2, h.cfg.Drain-2*byeGrace)
 	for {
 		busy, recovering := h.busy()
 		took := time.Since(began)
-		if !busy || took > byeGrace && !recovering || took > h.cfg.Drain-2*byeGrace {
+		if !busy || took > byeGrace && !recovering || took > most {
 			return
 		}
 		select {

@@ -6,29 +6,40 @@ import (
 	"slices"
 )
 
-// touch tells the store that this instance lives, and, when all is set, renews its sessions.
+// touchSample is how many sessions each sign of life asks for: a store that lost its memory without
+// going away is noticed so.
+const touchSample = 4
+
+// touch tells the store that this instance lives, and renews its sessions: all of them, or a few. When
+// one of the few is lost, all are asked for.
 func (h *Hub) touch(all bool) {
-	var ids []string
-	members := map[string]*member{}
-	if all {
-		for _, r := range h.openRooms() {
-			r.mu.Lock()
-			for id, m := range r.members {
-				if m.conn != nil {
-					ids = append(ids, id)
-					members[id] = m
-				}
-			}
-			r.mu.Unlock()
-		}
-	}
-	lost, err := h.cfg.Sessions.Touch(h.ctx, h.cfg.Instance, ids)
+	members := h.holding(all)
+	lost, err := h.cfg.Sessions.Touch(h.ctx, h.cfg.Instance, slices.Collect(maps.Keys(members)))
 	if err != nil {
 		return // the subsystem's state tells; its return writes everything again
+	}
+	if len(lost) > 0 && !all {
+		h.touch(true)
+		return
 	}
 	for _, id := range lost {
 		h.found(members[id])
 	}
+}
+
+// holding returns the sessions whose sockets are here, or a few of them, by chance.
+func (h *Hub) holding(all bool) map[string]*member {
+	members := map[string]*member{}
+	for _, r := range h.openRooms() {
+		r.mu.Lock()
+		for id, m := range r.members {
+			if m.conn != nil && (all || len(members) < touchSample) {
+				members[id] = m
+			}
+		}
+		r.mu.Unlock()
+	}
+	return members
 }
 
 // found decides about a session that the store does not have as this instance's: one that another

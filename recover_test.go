@@ -285,3 +285,39 @@ func TestRecover_StartedWithout(t *testing.T) {
 		}
 	})
 }
+
+// A store that forgot the sessions of an instance without going away gets them again. I7
+func TestRecover_Sessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memx.NewSessionStore(memx.SessionConfig{})
+		h, err := flow.New(memory(flow.Config{Sessions: store}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []*client
+		var sessions []string
+		for i := range 10 {
+			c := dial(t, h, fmt.Sprint("u", i))
+			sessions = append(sessions, c.join("r").str("session"))
+			all = append(all, c)
+		}
+		advance(time.Second)
+		for _, session := range sessions {
+			if err := store.Delete(t.Context(), session); err != nil {
+				t.Fatal(err)
+			}
+		}
+		advance(6 * time.Second)
+		for _, session := range sessions {
+			if _, err := store.Get(t.Context(), session); err != nil {
+				t.Errorf("session %s: %v", session, err)
+			}
+		}
+		for _, c := range all {
+			c.drop()
+		}
+		if err := h.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
