@@ -3,6 +3,7 @@ package memx
 // Inside the package, because memory that is given back cannot be seen from outside.
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -145,6 +146,11 @@ func TestLog_NothingKept(t *testing.T) {
 	if err := l.SaveSnapshot(t.Context(), "saved", s); err == nil {
 		t.Error("a snapshot in an empty log was accepted")
 	}
+	unlinked := flow.Batch{Restore: true, Operations: one("a", 1).Operations}
+	if _, err := l.Append(t.Context(), "restored", unlinked); !errors.Is(err, flow.ErrMoved) {
+		t.Errorf("a restore that does not fit: %v", err)
+	}
+	mustAppend(t, l, "noted", flow.Batch{Restore: true, Sessions: map[string]uint64{"a": 1}})
 	stop := l.Follow("followed", func(flow.Feed) {})
 	stopTwice := l.Follow("followed", func(flow.Feed) {})
 	wantHeld(t, l, 1, 0)

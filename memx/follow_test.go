@@ -89,6 +89,41 @@ func TestLog_FollowTrimmed(t *testing.T) {
 	h.stop()
 }
 
+// A follower that is slow is told a gap of what was restored and nothing of it one by one, after the
+// deletion of the room that was there before.
+func TestLog_FollowRestored(t *testing.T) {
+	log := memx.NewLog(memx.LogConfig{TombstoneTTL: 1, Settle: 1})
+	h := followHeld(log, "room")
+	add := func(b flow.Batch) {
+		t.Helper()
+		if _, err := log.Append(t.Context(), "room", b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantFeed := func(gap, deleted bool, operations int) {
+		t.Helper()
+		feed := <-h.feeds
+		if feed.Gap != gap || feed.Deleted != deleted || len(feed.Operations) != operations {
+			t.Errorf("heard %+v, want gap %v, deleted %v, %d operations", feed, gap, deleted, operations)
+		}
+	}
+	add(flow.Batch{Operations: []flow.Operation{{Session: "a", N: 1, Data: []byte(`1`)}}})
+	if err := log.Delete(t.Context(), "room"); err != nil {
+		t.Fatal(err)
+	}
+	lost := flow.Operation{Session: "a", N: 7, Data: []byte(`7`)}
+	fence := flow.Position{Seq: 6, Hash: 6}
+	at := fence.Next(lost.Session, lost.N, flow.DigestOf(lost.Data))
+	lost.Seq, lost.Hash = at.Seq, at.Hash
+	add(flow.Batch{Fence: fence, Restore: true, Operations: []flow.Operation{lost}})
+	close(h.leave)
+	wantFeed(false, true, 0)
+	wantFeed(true, false, 0)
+	add(flow.Batch{Operations: []flow.Operation{{Session: "a", N: 8, Data: []byte(`8`)}}})
+	wantFeed(false, false, 1)
+	h.stop()
+}
+
 // A follower that stops while much is waiting for it gets nothing more of it.
 func TestLog_FollowStop(t *testing.T) {
 	log := memx.NewLog(memx.LogConfig{})

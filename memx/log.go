@@ -28,7 +28,8 @@ type LogConfig struct {
 	TombstoneTTL time.Duration
 	// KeyTTL is how long [flow.Batch.Key] makes a batch idempotent. Default 24 h.
 	KeyTTL time.Duration
-	// Settle is how long a log takes nothing but restores after one. Default [flow.SettleWindow].
+	// Settle is how long a log takes nothing new after a restore; negative: not at all. Default
+	// [flow.SettleWindow].
 	Settle time.Duration
 }
 
@@ -38,7 +39,9 @@ func (c LogConfig) withDefaults() LogConfig {
 	c.SessionTTL = orDefault(c.SessionTTL, time.Hour)
 	c.TombstoneTTL = orDefault(c.TombstoneTTL, 10*time.Minute)
 	c.KeyTTL = orDefault(c.KeyTTL, 24*time.Hour)
-	c.Settle = orDefault(c.Settle, flow.SettleWindow)
+	if c.Settle == 0 {
+		c.Settle = flow.SettleWindow
+	}
 	return c
 }
 
@@ -90,7 +93,7 @@ func (l *Log) Append(_ context.Context, id string, b flow.Batch) ([]flow.Appende
 	}
 	r, now := l.acquire(id)
 	defer l.release(r)
-	return r.appendLocked(&l.config, now, b, digests)
+	return r.appendLocked(l, now, b, digests)
 }
 
 // Read implements [flow.Log].

@@ -9,10 +9,10 @@ import (
 
 // restoreLocked appends a batch with [flow.Batch.Restore].
 func (r *room) restoreLocked(
-	c *LogConfig, now time.Duration, b flow.Batch, digests []flow.Digest,
+	l *Log, now time.Duration, b flow.Batch, digests []flow.Digest,
 ) ([]flow.Appended, error) {
 	if len(b.Operations) == 0 {
-		return []flow.Appended{}, r.noteOnlyLocked(c, now, b)
+		return []flow.Appended{}, r.noteOnlyLocked(&l.config, now, b)
 	}
 	if !linked(b, digests) {
 		return nil, flow.ErrMoved
@@ -21,11 +21,11 @@ func (r *room) restoreLocked(
 	case r.head.Seq == 0:
 		r.base, r.head, r.open = b.Fence, last, true
 		r.operations = slices.Clone(b.Operations)
-		r.stampLocked(c, now)
+		r.stampLocked(l, now)
 	case b.Fence == r.head:
 		r.head = last
 		r.operations = append(r.operations, b.Operations...)
-		r.stampLocked(c, now)
+		r.stampLocked(l, now)
 	case r.open && last == r.base:
 		// Pages share the array that is there, so those in front need another one.
 		r.operations, r.dropped = slices.Concat(b.Operations, r.operations), 0
@@ -33,7 +33,7 @@ func (r *room) restoreLocked(
 	default:
 		return nil, flow.ErrMoved
 	}
-	r.logEnds = now + c.OperationTTL
+	r.logEnds = now + l.config.OperationTTL
 	for _, f := range r.followers {
 		f.gap = true
 		f.wake()
@@ -58,12 +58,12 @@ func linked(b flow.Batch, digests []flow.Digest) bool {
 }
 
 // stampLocked marks that the log began or grew by a restore.
-func (r *room) stampLocked(c *LogConfig, now time.Duration) {
+func (r *room) stampLocked(l *Log, now time.Duration) {
 	if r.restored != 0 && now < r.settles {
 		return
 	}
-	r.restored = time.Now().UnixMilli()
-	r.settles = now + c.Settle
+	r.restored = l.start.Add(now).UnixMilli() // of the clock that ends the window: two are never alike
+	r.settles = now + l.config.Settle
 }
 
 // noteOnlyLocked is a restore of sessions alone. Where there is no log, there is nothing that they could

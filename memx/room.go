@@ -48,13 +48,14 @@ type author struct {
 func deletedError() error { return flow.Errorf(flow.CodeRoomDeleted, "the room was deleted") }
 
 func (r *room) appendLocked(
-	c *LogConfig, now time.Duration, b flow.Batch, digests []flow.Digest,
+	l *Log, now time.Duration, b flow.Batch, digests []flow.Digest,
 ) ([]flow.Appended, error) {
+	c := &l.config
 	if r.tombstoneEnds != 0 {
 		return nil, deletedError()
 	}
 	if b.Restore {
-		return r.restoreLocked(c, now, b, digests)
+		return r.restoreLocked(l, now, b, digests)
 	}
 	var content flow.Digest
 	if b.Key != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -16,16 +17,24 @@ import (
 type OpenLogPair func(t *testing.T, s LogSettings) (a, b flow.Log)
 
 // DifferentialLog applies random calls to two logs and demands equal answers: to appends with good and
-// bad fences, keys and numbers, to reads at good and bad positions, to snapshots and deletions.
+// bad fences, keys and numbers, to restores of logs that are missing or lost a part, good and bad ones, to
+// reads at good and bad positions, to snapshots and deletions.
+//
+// No case waits for a window to pass: either a window is a millisecond, and over after the next few
+// calls, or it is longer than the test.
 func DifferentialLog(t *testing.T, open OpenLogPair) {
 	t.Helper()
-	for _, limit := range []int{4, 20} {
-		t.Run(fmt.Sprint("limit ", limit), func(t *testing.T) {
-			a, b := open(t, LogSettings{OperationLimit: limit})
+	for _, s := range []LogSettings{
+		{OperationLimit: 4, Settle: time.Millisecond},
+		{OperationLimit: 20, Settle: time.Millisecond},
+		{OperationLimit: 20, Settle: time.Hour},
+	} {
+		t.Run(fmt.Sprintf("limit %d, window %v", s.OperationLimit, s.Settle), func(t *testing.T) {
+			a, b := open(t, s)
 			round := 0
 			rapid.Check(t, func(rt *rapid.T) {
 				round++ // a fresh room takes the place of a fresh log
-				newDuel(t, a, b, round).run(rt)
+				newDuel(t, a, b, round, s.Settle).run(rt)
 			})
 		})
 	}
@@ -38,12 +47,22 @@ type duel struct {
 	rooms []string
 	// known are positions that each room had, and zero.
 	known map[string][]flow.Position
+	// past is each room's log from its origin, also what is trimmed, or not yet restored.
+	past   map[string][]flow.Operation
+	origin map[string]flow.Position
+	// stamps are the Page.Restored that a and b told last.
+	stamps map[string][2]int64
+	settle time.Duration
 }
 
-func newDuel(t *testing.T, a, b flow.Log, round int) *duel {
+func newDuel(t *testing.T, a, b flow.Log, round int, settle time.Duration) *duel {
 	t.Helper()
-	d := &duel{ctx: t.Context(), a: a, b: b, known: make(map[string][]flow.Position)}
-	for i := range 2 {
+	d := &duel{
+		ctx: t.Context(), a: a, b: b, settle: settle, known: make(map[string][]flow.Position),
+		past: make(map[string][]flow.Operation), origin: make(map[string]flow.Position),
+		stamps: make(map[string][2]int64),
+	}
+	for i := range 3 {
 		d.rooms = append(d.rooms, fmt.Sprintf("round-%d-%d", round, i))
 		d.known[d.rooms[i]] = []flow.Position{{}}
 	}
@@ -51,11 +70,20 @@ func newDuel(t *testing.T, a, b flow.Log, round int) *duel {
 }
 
 func (d *duel) run(t *rapid.T) {
+	for _, room := range d.rooms {
+		if rapid.Bool().Draw(t, "lost before") {
+			d.begin(t, room)
+		}
+	}
 	t.Repeat(map[string]func(*rapid.T){
 		"":         d.compareAll, // after each of the others
 		"append 1": d.append,     // most of what happens
 		"append 2": d.append,
 		"append 3": d.append,
+		"append 4": d.append,
+		"restore":  d.restore,
+		"front 1":  d.restoreFront,
+		"front 2":  d.restoreFront,
 		"read":     d.read,
 		"save":     d.save,
 		"snapshot": d.snapshot,
@@ -66,34 +94,50 @@ func (d *duel) run(t *rapid.T) {
 func (d *duel) append(t *rapid.T) {
 	room := d.room(t)
 	b := flow.Batch{
-		Fence:   d.position(t, room),
-		Restore: rapid.IntRange(0, 4).Draw(t, "restore in five") == 4,
-		Key:     rapid.SampledFrom([]string{"", "", "", "", "k1", "k2"}).Draw(t, "key"),
+		Fence: d.position(t, room),
+		Jump:  rapid.IntRange(0, 3).Draw(t, "jump in four") == 3,
+		Key:   rapid.SampledFrom([]string{"", "", "", "", "k1", "k2"}).Draw(t, "key"),
 	}
 	for range rapid.IntRange(0, 6).Draw(t, "operations") {
 		b.Operations = append(b.Operations, d.operation(t, room, b.Operations))
 	}
+	d.appendBoth(t, room, b)
+}
+
+// appendBoth appends a batch to both and demands equal answers. It reports whether it was taken.
+func (d *duel) appendBoth(t *rapid.T, room string, b flow.Batch) bool {
 	gotA, errA := d.a.Append(d.ctx, room, b)
 	gotB, errB := d.b.Append(d.ctx, room, b)
 	wantSameError(t, errA, errB)
 	if !slices.Equal(gotA, gotB) {
 		t.Fatalf("Append(%s, %+v):\n%+v\n%+v", room, b, gotA, gotB)
 	}
-	for _, answer := range gotA {
+	for i, answer := range gotA {
 		if answer.Status == flow.Confirmed {
-			d.known[room] = append(d.known[room], flow.Position{Seq: answer.Seq, Hash: answer.Hash})
+			o := b.Operations[i]
+			o.Seq, o.Hash = answer.Seq, answer.Hash
+			d.remember(room, o)
 		}
+	}
+	return errA == nil
+}
+
+// remember takes down an operation that is or was in a room's log; one that an earlier retry told of is
+// known.
+func (d *duel) remember(room string, o flow.Operation) {
+	past := d.past[room]
+	if o.Seq == 1 && d.origin[room].Seq > 0 { // another log than the one that was invented
+		past, d.origin[room] = nil, flow.Position{}
+	}
+	if len(past) == 0 || o.Seq == endOf(past).Seq+1 {
+		d.past[room] = append(past, o)
+		d.known[room] = append(d.known[room], o.Position())
 	}
 }
 
 // operation draws the next operation of a session, mostly, after those that are in the batch already.
 func (d *duel) operation(t *rapid.T, room string, before []flow.Operation) flow.Operation {
-	o := flow.Operation{
-		Session: rapid.SampledFrom([]string{"s1", "s2", "s3"}).Draw(t, "session"),
-		User:    rapid.SampledFrom([]string{"", "u1"}).Draw(t, "user"),
-		Time:    rapid.Int64Range(0, noon).Draw(t, "time"),
-		Data:    []byte(rapid.SampledFrom([]string{`1`, `null`, `{"a":"\u0000"}`, "\x00\xff"}).Draw(t, "data")),
-	}
+	o := d.content(t)
 	page, _ := d.a.Read(d.ctx, room, flow.Query{Session: o.Session}) // a trimmed log has a page too
 	next := page.Last + 1
 	for _, sent := range before {
@@ -106,6 +150,16 @@ func (d *duel) operation(t *rapid.T, room string, before []flow.Operation) flow.
 		o.N = rapid.Uint64Range(0, next+2).Draw(t, "n")
 	}
 	return o
+}
+
+// content draws an operation without a number.
+func (d *duel) content(t *rapid.T) flow.Operation {
+	return flow.Operation{
+		Session: rapid.SampledFrom([]string{"s1", "s2", "s3"}).Draw(t, "session"),
+		User:    rapid.SampledFrom([]string{"", "u1"}).Draw(t, "user"),
+		Time:    rapid.Int64Range(0, noon).Draw(t, "time"),
+		Data:    []byte(rapid.SampledFrom([]string{`1`, `null`, `{"a":"\u0000"}`, "\x00\xff"}).Draw(t, "data")),
+	}
 }
 
 func (d *duel) read(t *rapid.T) {
@@ -126,7 +180,7 @@ func (d *duel) compareRead(t *rapid.T, room string, q flow.Query) flow.Page {
 	wantSameError(t, errA, errB)
 	sameFacts := pageA.Head == pageB.Head && pageA.Base == pageB.Base &&
 		pageA.Last == pageB.Last && pageA.Snapshot == pageB.Snapshot
-	if !sameFacts {
+	if !sameFacts || !d.sameStamps(room, pageA.Restored, pageB.Restored) {
 		t.Fatalf("Read(%s, %+v):\n%+v\n%+v", room, q, pageA, pageB)
 	}
 	shorter := min(len(pageA.Operations), len(pageB.Operations))
@@ -220,7 +274,9 @@ func wantSameError(t *rapid.T, a, b error) {
 
 // kindOf names what the contract says about an error.
 func kindOf(err error) string {
-	for _, kind := range []error{flow.ErrNoLog, flow.ErrCorrupt, flow.ErrBehind, flow.ErrFork, flow.ErrMoved} {
+	for _, kind := range []error{
+		flow.ErrNoLog, flow.ErrCorrupt, flow.ErrBehind, flow.ErrFork, flow.ErrMoved, flow.ErrSettling,
+	} {
 		if errors.Is(err, kind) {
 			return kind.Error()
 		}
