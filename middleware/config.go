@@ -89,6 +89,12 @@ type Config struct {
 	//
 	// Optional. Default: nil
 	OnLeave func(room string, p flow.Participant, reason flow.LeaveReason)
+
+	// OnDataLoss is told of confirmed operations that Redis has lost and that this instance cannot
+	// restore.
+	//
+	// Optional. Default: nil; the log and the metrics tell of it in any case
+	OnDataLoss func(room string, count uint64)
 }
 
 // configDefault returns the first config, if any, with the defaults of what is read on the way to the

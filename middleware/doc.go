@@ -24,6 +24,13 @@
 // # Redis that is away
 //
 // Whatever Redis does when the hub is opened, it opens: a Redis that cannot be reached, or that refuses
-// the password, is logged with its address and the reason, the subsystems that need it are served from
-// memory in state degraded, and they go over to Redis when it answers.
+// the password, is logged with its address and the reason, and the subsystems that need it start in state
+// degraded. That is the state of any later outage too: people join and work together on their instance,
+// and operations wait in its memory, as COLLAB_OUTAGE says. When Redis answers, with whatever is in it,
+// each room is brought together with its log, and what waits is appended behind that.
+//
+// Resume tokens are signed, so that they can be checked without Redis. Without COLLAB_SECRET the key is
+// drawn at start; where collaboration is on Redis, all instances agree there on one. An instance that
+// has started without Redis signs with a key of its own until it answers: what that has signed stays good
+// on this instance, and on the others it is a stale session, whose client joins anew.
 package middleware

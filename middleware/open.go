@@ -51,10 +51,10 @@ func Open(config Config) (*flow.Hub, error) {
 // opening is what Open gathers on its way to a hub.
 type opening struct {
 	Settings
-	log     *slog.Logger
-	keys    *signingKeys
-	conn    *redisx.Conn // nil: no subsystem is on Redis
-	arrival *arrival     // nil: nothing is left to do when Redis answers
+	log       *slog.Logger
+	keys      *signingKeys
+	conn      *redisx.Conn // nil: no subsystem is on Redis
+	agreement *agreement   // nil: no other instance needs a key of this one
 
 	sessions flow.SessionStore
 	bus      flow.Bus
@@ -125,24 +125,23 @@ func (o *opening) connect(cfg Config) error {
 	return nil
 }
 
-// reach looks whether Redis is there. What that leaves to do, arrival does when it is.
+// reach looks whether Redis is there, and tells. One that is away is the business of each backend, which
+// looks for it by itself.
 func (o *opening) reach(borrowed bool) {
-	a := &arrival{conn: o.conn, log: o.log, redis: []any{"addr", o.conn.Addr(), "prefix", o.Redis.Prefix}}
+	place := []any{"addr", o.conn.Addr(), "prefix", o.Redis.Prefix}
 	if !borrowed {
-		a.redis = append(a.redis, "mode", o.Redis.Mode, "db", o.Redis.DB, "tls", o.Redis.TLS)
+		place = append(place, "mode", o.Redis.Mode, "db", o.Redis.DB, "tls", o.Redis.TLS)
 	}
-	if o.RedisCollaboration && !o.keys.shared.Load() {
-		a.keys = o.keys
-	}
-	err := o.ask()
-	if err != nil {
+	if err := o.ask(); err != nil {
 		o.log.Warn("redis cannot be reached, going on in memory until it answers",
-			"addr", o.conn.Addr(), "reason", err.Error())
-	} else if a.try(context.Background()) == nil {
-		return
+			append(place, "reason", err.Error())...)
+	} else {
+		o.log.Info("redis connected", place...)
 	}
-	a.start()
-	o.arrival = a
+	if o.RedisCollaboration && len(o.Secrets) == 0 {
+		o.agreement = &agreement{conn: o.conn, keys: o.keys, log: o.log}
+		o.agreement.start()
+	}
 }
 
 // ask returns why Redis does not answer; nil when it does.
@@ -155,8 +154,8 @@ func (o *opening) ask() error {
 
 // closeRedis runs when the hub has ended.
 func (o *opening) closeRedis() {
-	if o.arrival != nil {
-		o.arrival.stop()
+	if o.agreement != nil {
+		o.agreement.stop()
 	}
 	if err := o.conn.Close(); err != nil {
 		o.log.Warn("closing redis failed", "error", err)
@@ -166,15 +165,15 @@ func (o *opening) closeRedis() {
 func (o *opening) hubConfig(
 	cfg Config, verify func(context.Context, string) (flow.User, error), closed func(),
 ) flow.Config {
-	origins := o.AllowedOrigins
 	return flow.Config{
 		Sessions: o.sessions, Bus: o.bus, Log: o.ordering,
 		Instance: o.instance(), Logger: o.log, Secrets: o.keys.all, Limits: o.Limits,
 		Heartbeat: o.Heartbeat, Timeout: o.Timeout, AuthTimeout: o.AuthTimeout, Drain: o.Drain, Grace: o.Grace,
 		PresenceTTL: o.PresenceTTL, SessionTTL: o.SessionTTL, PositionCheck: o.PositionCheck,
-		Outage: o.Outage, Anonymous: o.Anonymous, AllowedOrigins: origins, AdminToken: string(o.AdminToken),
+		Outage: o.Outage, Anonymous: o.Anonymous, AllowedOrigins: o.AllowedOrigins, AdminToken: string(o.AdminToken),
 		Authenticate: cfg.Authenticate, VerifyToken: verify, Admin: cfg.Admin, Authorize: cfg.Authorize,
-		OnOperation: cfg.OnOperation, OnJoin: cfg.OnJoin, OnLeave: cfg.OnLeave, OnClosed: closed,
+		OnOperation: cfg.OnOperation, OnJoin: cfg.OnJoin, OnLeave: cfg.OnLeave, OnDataLoss: cfg.OnDataLoss,
+		OnClosed: closed,
 	}
 }
 
@@ -196,11 +195,7 @@ func (o *opening) report() {
 		{Name: "websockets", Health: o.bus.Health()},
 		{Name: "ordering", Health: o.ordering.Health("")},
 	} {
-		attributes := []any{"subsystem", s.Name, "backend", s.Backend, "state", string(s.State)}
-		if s.State != flow.Live {
-			attributes = append(attributes, "serving", "memory")
-		}
-		o.log.Info("subsystem ready", attributes...)
+		o.log.Info("subsystem ready", "subsystem", s.Name, "backend", s.Backend, "state", string(s.State))
 		if s.Backend == "memory" {
 			inMemory = append(inMemory, s.Name)
 		}

@@ -219,6 +219,9 @@ func TestOpen_Config(t *testing.T) {
 	cfg.Authorize = func(context.Context, flow.User, string) (flow.Access, error) { return flow.Viewer, denied }
 	got := open(t, cfg).Config()
 	want := everySetting()
+	if got.Outage != want.Outage {
+		t.Errorf("Outage = %q, want %q", got.Outage, want.Outage)
+	}
 	if got.Limits != want.Limits || got.Instance != want.Instance || !got.Anonymous || got.AdminToken != "two" {
 		t.Errorf("config = %+v, want %+v", got, want)
 	}

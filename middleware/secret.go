@@ -6,11 +6,13 @@ import (
 	"sync/atomic"
 )
 
+// oldKeys is how many keys that were replaced still verify.
+const oldKeys = 8
+
 // signingKeys sign and verify resume tokens. The keys of the settings stay what they are; one that was
 // drawn is replaced by the one that all instances share, as soon as that is known.
 type signingKeys struct {
-	list   atomic.Pointer[[][]byte]
-	shared atomic.Bool // no other instance needs a key of this one
+	list atomic.Pointer[[][]byte]
 }
 
 func newSigningKeys(settings []Secret) *signingKeys {
@@ -18,11 +20,10 @@ func newSigningKeys(settings []Secret) *signingKeys {
 	for _, s := range settings {
 		keys = append(keys, []byte(s))
 	}
-	k := &signingKeys{}
-	k.shared.Store(len(keys) > 0)
 	if len(keys) == 0 {
 		keys = append(keys, []byte(rand.Text()))
 	}
+	k := &signingKeys{}
 	k.list.Store(&keys)
 	return k
 }
@@ -30,15 +31,22 @@ func newSigningKeys(settings []Secret) *signingKeys {
 // all returns the keys: the first signs, all verify.
 func (k *signingKeys) all() [][]byte { return *k.list.Load() }
 
-// own returns the key that is offered to the others.
-func (k *signingKeys) own() []byte { return k.all()[0] }
+// signer returns the key that signs.
+func (k *signingKeys) signer() []byte { return k.all()[0] }
 
-// share goes over to the key that all instances have. What the own key has signed stays good here.
-func (k *signingKeys) share(key []byte) {
-	defer k.shared.Store(true)
-	own := k.own()
-	if bytes.Equal(own, key) {
-		return
+// share goes over to the key that all instances have, and reports whether it is another one. What the
+// keys before have signed stays good here. It is for one goroutine at a time.
+func (k *signingKeys) share(key []byte) bool {
+	before := k.all()
+	if bytes.Equal(before[0], key) {
+		return false
 	}
-	k.list.Store(&[][]byte{key, own})
+	keys := [][]byte{key}
+	for _, old := range before {
+		if !bytes.Equal(old, key) && len(keys) <= oldKeys {
+			keys = append(keys, old)
+		}
+	}
+	k.list.Store(&keys)
+	return true
 }

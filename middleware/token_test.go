@@ -34,7 +34,7 @@ func open(t *testing.T, cfg middleware.Config) *flow.Hub {
 		t.Fatalf("Open: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := hub.Close(t.Context()); err != nil {
+		if err := hub.Close(context.Background()); err != nil {
 			t.Errorf("Close: %v", err)
 		}
 	})
