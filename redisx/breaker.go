@@ -2,6 +2,7 @@ package redisx
 
 import (
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,10 +21,14 @@ type status struct {
 	reason string // why it is degraded, in words without secrets
 }
 
-// breaker decides whether calls may go to Redis. Reading it takes no lock.
+// breaker decides whether the calls of one subsystem may go to Redis, or in a Cluster to one node. Reading
+// it takes no lock.
 type breaker struct {
-	logger *slog.Logger
-	addr   string
+	logger *slog.Logger // says of what
+	node   string       // the node's address; "" for all of Redis
+	moved  func(back bool)
+	doubt  chan struct{} // asks for a look at Redis now; holds one
+	done   chan struct{} // closed when nobody has to look any more
 
 	now   atomic.Pointer[status]
 	proof atomic.Int64 // Unix nanoseconds of the last answer, 0 before the first
@@ -34,10 +39,27 @@ type breaker struct {
 	told    map[string]bool // first words of what was told in this outage and needs a person
 }
 
-func newBreaker(logger *slog.Logger, addr string) *breaker {
-	b := &breaker{logger: logger, addr: addr, changed: make(chan struct{}), told: map[string]bool{}}
+// newBreaker returns a live one. It calls moved with its lock held after each change: whether it came
+// back.
+func newBreaker(logger *slog.Logger, node string, moved func(back bool)) *breaker {
+	b := &breaker{
+		logger: logger, node: node, moved: moved,
+		doubt: make(chan struct{}, 1), done: make(chan struct{}),
+		changed: make(chan struct{}), told: map[string]bool{},
+	}
 	b.now.Store(&status{state: flow.Live, since: time.Now()})
 	return b
+}
+
+// inherit has b begin with what another knows, which that has told already.
+func (b *breaker) inherit(other *breaker) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now.Store(other.now.Load())
+	b.proof.Store(other.proof.Load())
+	maps.Copy(b.told, other.told)
 }
 
 // live reports whether calls may go to Redis.
@@ -48,6 +70,14 @@ func (b *breaker) watch() (*status, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.now.Load(), b.changed
+}
+
+// suspect has Redis looked at now: something that depends on it has failed.
+func (b *breaker) suspect() {
+	select {
+	case b.doubt <- struct{}{}:
+	default:
+	}
 }
 
 // proved notes that Redis answered.
@@ -78,7 +108,7 @@ func (b *breaker) trip(term uint64, c class, reason string, err error) {
 	}
 	b.changeLocked(&status{state: flow.Degraded, cause: err, reason: reason})
 	if c != configuration && !b.lastProof().IsZero() {
-		b.logger.Warn("redis is away", "addr", b.addr, "reason", reason, "class", c.String())
+		b.logger.Warn("redis is away", "reason", reason, "class", c.String())
 	}
 }
 
@@ -92,7 +122,7 @@ func (b *breaker) restore() {
 	}
 	clear(b.told)
 	b.changeLocked(&status{state: flow.Live})
-	b.logger.Info("redis is back", "addr", b.addr, "after", time.Since(was.since).Round(time.Millisecond))
+	b.logger.Info("redis is back", "after", time.Since(was.since).Round(time.Millisecond))
 }
 
 func (b *breaker) changeLocked(to *status) {
@@ -100,6 +130,7 @@ func (b *breaker) changeLocked(to *status) {
 	b.now.Store(to)
 	close(b.changed)
 	b.changed = make(chan struct{})
+	b.moved(to.state == flow.Live)
 }
 
 // complainLocked tells once an outage what only a person can mend.
@@ -109,13 +140,16 @@ func (b *breaker) complainLocked(reason string) {
 		return
 	}
 	b.told[word] = true
-	b.logger.Error("redis refuses us: check user, password, rights, mode and TLS", "addr", b.addr, "reason", reason)
+	b.logger.Error("redis refuses us: check user, password, rights, mode and TLS", "reason", reason)
 }
+
+// retire ends the looking at Redis; the state stays. It may be called once.
+func (b *breaker) retire() { close(b.done) }
 
 // close makes the breaker degraded for good.
 func (b *breaker) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	b.changeLocked(&status{state: flow.Degraded, cause: errClosed})
+	b.changeLocked(&status{state: flow.Degraded, cause: errClosed, reason: errClosed.Error()})
 }

@@ -19,6 +19,7 @@ const (
 // next one.
 type Bus struct {
 	conn  *Conn
+	sub   *subsystem
 	feed  *feed
 	once  sync.Once
 	queue chan *publication
@@ -35,19 +36,21 @@ var _ flow.Bus = (*Bus)(nil)
 
 // NewBus returns the bus of a connection. It needs no closing of its own.
 func NewBus(c *Conn) *Bus {
-	return &Bus{conn: c, feed: newFeed(c, "websockets"), queue: make(chan *publication, publishAtOnce)}
+	sub := newSubsystem(c, "websockets", &proof{script: redis.NewScript(proveBusSource), names: proofNames}, true)
+	return &Bus{conn: c, sub: sub, feed: newFeed(sub), queue: make(chan *publication, publishAtOnce)}
 }
 
 // Publish implements [flow.Bus]. It returns when Redis has the message, or has not answered in time.
 func (b *Bus) Publish(ctx context.Context, topic string, payload []byte) error {
-	if s := b.conn.breaker.now.Load(); s.state != flow.Live {
+	channel := b.channel(topic)
+	if s := b.sub.of(channel).now.Load(); s.state != flow.Live {
 		return flow.Unavailable(s.cause)
 	}
 	// Owned by the Conn, ends when that is closed.
 	b.once.Do(func() { b.conn.background(b.publish) })
 	ctx, cancel := context.WithTimeout(ctx, b.conn.config.Timeout)
 	defer cancel()
-	p := &publication{channel: b.channel(topic), payload: payload, done: make(chan error, 1)}
+	p := &publication{channel: channel, payload: payload, done: make(chan error, 1)}
 	select {
 	case b.queue <- p:
 	case <-ctx.Done():
@@ -108,37 +111,43 @@ func (b *Bus) collect(first *publication) []*publication {
 	return batch
 }
 
+// send publishes a batch. In a Cluster each topic goes to one node, the one that its channel would belong
+// to if it were a key: every node would take it, but only one keeps the order. A node that hangs holds
+// up no other for longer than the timeout, once.
 func (b *Bus) send(batch []*publication) {
-	_, err := call(b.conn.ctx, b.conn, func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
-		cluster, ok := client.(*redis.ClusterClient)
-		if !ok {
-			return struct{}{}, sendTo(ctx, client, batch)
-		}
-		return struct{}{}, sendToCluster(ctx, cluster, batch)
-	})
+	parts := map[*breaker][]*publication{}
 	for _, m := range batch {
-		m.done <- err
-	}
-}
-
-// sendToCluster gives each topic to one node, the one that its channel would belong to if it were a key:
-// every node would take it, but only one keeps the order. The Cluster's own client would repeat what
-// got no answer, and a message twice is worse than none.
-func sendToCluster(ctx context.Context, cluster *redis.ClusterClient, batch []*publication) error {
-	parts := map[*redis.Client][]*publication{}
-	for _, m := range batch {
-		node, err := cluster.MasterForKey(ctx, m.channel)
-		if err != nil {
-			return err
-		}
+		node := b.sub.of(m.channel)
 		parts[node] = append(parts[node], m)
 	}
-	for node, part := range parts {
-		if err := sendTo(ctx, node, part); err != nil {
-			return err
+	var running sync.WaitGroup
+	for _, part := range parts {
+		if len(parts) == 1 {
+			b.sendPart(part)
+			return
 		}
+		running.Go(func() { b.sendPart(part) })
 	}
-	return nil
+	running.Wait()
+}
+
+// sendPart publishes what goes to one node. The Cluster's own client would repeat what got no answer, and
+// a message twice is worse than none.
+func (b *Bus) sendPart(part []*publication) {
+	channel := part[0].channel
+	_, err := call(b.conn.ctx, b.sub, channel, func(ctx context.Context, client redis.UniversalClient) (any, error) {
+		if b.conn.cluster == nil {
+			return nil, sendTo(ctx, client, part)
+		}
+		node, err := b.conn.cluster.MasterForKey(ctx, channel)
+		if err != nil {
+			return nil, err
+		}
+		return nil, sendTo(ctx, node, part)
+	})
+	for _, m := range part {
+		m.done <- err
+	}
 }
 
 func sendTo(ctx context.Context, client redis.UniversalClient, batch []*publication) error {

@@ -12,19 +12,21 @@ import (
 // request is one exchange with Redis: a command, or a pipeline.
 type request[T any] func(ctx context.Context, client redis.UniversalClient) (T, error)
 
-// call is the one way of the backends to Redis. It fails at once while Redis is away, and never lasts
-// longer than the timeout. The error is flow's, except for redis.Nil.
-func call[T any](ctx context.Context, c *Conn, f request[T]) (T, error) {
+// call is the one way of the backends to Redis. It fails at once while Redis is away, or in a Cluster the
+// node that the key is on, and never lasts longer than the timeout. The error is flow's, except for
+// redis.Nil.
+func call[T any](ctx context.Context, s *subsystem, key string, f request[T]) (T, error) {
 	var none T
-	s := c.breaker.now.Load()
-	if s.state != flow.Live {
-		return none, flow.Unavailable(s.cause)
+	b := s.of(key)
+	st := b.now.Load()
+	if st.state != flow.Live {
+		return none, flow.Unavailable(st.cause)
 	}
 	if err := ctx.Err(); err != nil {
 		return none, flow.Unavailable(err)
 	}
-	value, err := bounded(ctx, c, f)
-	c.judge(ctx, s.term, err)
+	value, err := bounded(ctx, s.conn, f)
+	s.judge(ctx, b, st.term, err)
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return none, wrap(err)
 	}

@@ -4,34 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fiberflow/flow"
 )
 
-// errClosed is why a closed Conn answers nothing.
-var errClosed = errors.New("redisx: the connection is closed")
+// Why nothing is asked of Redis.
+var (
+	errClosed = errors.New("redisx: the connection is closed")
+	errAway   = errors.New("redisx: redis is away")
+)
 
-// Conn is a client of Redis that knows whether Redis works. All methods are safe for concurrent use.
+// Conn is a client of Redis, and what the backends on it share. All methods are safe for concurrent use.
 type Conn struct {
 	config  Config
 	client  redis.UniversalClient
-	owned   bool // we opened the client, and close it
-	cluster bool
+	owned   bool                 // we opened the client, and close it
+	cluster *redis.ClusterClient // the client, if it is that of a Cluster
+	charted atomic.Pointer[[]string]
 	key     keys
-	breaker *breaker
-	prove   *redis.Script
-	doubt   chan struct{} // asks for a look at Redis now; holds one
+	// base looks at Redis until a backend does.
+	base *subsystem
 
 	// ctx ends when the Conn is closed; it is the parent of what runs in the background.
-	ctx    context.Context //nolint:containedctx // the lifetime of our own goroutines
-	cancel context.CancelFunc
-	mu     sync.Mutex // guards wg.Add against Wait
-	closed bool
-	wg     sync.WaitGroup
+	ctx        context.Context //nolint:containedctx // the lifetime of our own goroutines
+	cancel     context.CancelFunc
+	mu         sync.Mutex // guards wg.Add against Wait
+	closed     bool
+	subsystems []*subsystem
+	wg         sync.WaitGroup
 }
 
 // Open returns a connection, after a first look at Redis that is bounded by ctx and the timeout.
@@ -42,24 +47,43 @@ func Open(ctx context.Context, config Config) (*Conn, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	c := &Conn{
-		config: config, client: config.Client,
-		key: keys{prefix: config.Prefix}, prove: redis.NewScript(probeSource), doubt: make(chan struct{}, 1),
-	}
+	c := &Conn{config: config, client: config.Client, key: keys{prefix: config.Prefix}}
 	if c.client == nil {
 		c.client, c.owned = newClient(config), true
 	}
-	_, c.cluster = c.client.(*redis.ClusterClient)
-	c.breaker = newBreaker(config.Logger, addrOf(config))
+	c.cluster, _ = c.client.(*redis.ClusterClient)
 	// Not the caller's: what runs in the background outlives this call.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	c.base = newSubsystem(c, "", &proof{script: redis.NewScript(proveConnSource), names: proofNames}, false)
 	if err := c.Ping(ctx); err != nil && givenUp(ctx) {
 		// The caller left before Redis could answer, so nothing is known: suspect the worst.
-		c.breaker.trip(0, inDoubt, "no answer yet", err)
+		c.base.whole.trip(0, inDoubt, "no answer yet", err)
 	}
-	// Ends when the Conn is closed; Close waits for it.
-	c.background(c.watch)
 	return c, nil
+}
+
+// adopt counts a subsystem as one of the Conn's, and reports whether there is something to inherit.
+func (c *Conn) adopt(s *subsystem) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.name == "" {
+		return false
+	}
+	c.subsystems = append(c.subsystems, s)
+	if len(c.subsystems) == 1 {
+		c.base.whole.retire()
+	}
+	return true
+}
+
+// serving returns the subsystems whose states are the Conn's.
+func (c *Conn) serving() []*subsystem {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.subsystems) == 0 {
+		return []*subsystem{c.base}
+	}
+	return slices.Clip(c.subsystems)
 }
 
 // Close ends what runs in the background, waits for it, and closes the client if Open made it. Calls
@@ -74,7 +98,10 @@ func (c *Conn) Close() error {
 	c.closed = true
 	c.mu.Unlock()
 
-	c.breaker.close()
+	c.base.close()
+	for _, s := range c.serving() {
+		s.close()
+	}
 	c.cancel()
 	c.wg.Wait()
 	if !c.owned {
@@ -84,29 +111,44 @@ func (c *Conn) Close() error {
 }
 
 // Addr says where Redis is, for logs.
-func (c *Conn) Addr() string { return c.breaker.addr }
+func (c *Conn) Addr() string { return addrOf(c.config) }
 
-// Health reports whether Redis serves. It does no I/O.
+// Health is the worst that any backend on the Conn knows about Redis; before the first is made, what the
+// Conn does. It does no I/O.
 func (c *Conn) Health() flow.Health {
-	s := c.breaker.now.Load()
-	return flow.Health{
-		Backend: "redis", State: s.state, Since: s.since, LastProof: c.breaker.lastProof(),
-		Address: c.Addr(), Reason: s.reason,
+	var all []flow.Health
+	for _, s := range c.serving() {
+		all = append(all, s.health())
 	}
+	return worst(all)
 }
 
-// Ping asks Redis for an answer and a write, whatever the state, and sets the state by it. The error
-// says in words for a log line where Redis is expected and what is wrong; no password is in it.
+// Ping has Redis prove to every backend on the Conn that it works, whatever their states, and sets them by
+// it; before the first is made, to the Conn. The error says in words for a log line where Redis is
+// expected and what is wrong; no password is in it.
 func (c *Conn) Ping(ctx context.Context) error {
-	term := c.breaker.now.Load().term
-	err := c.probe(ctx)
-	if err == nil {
-		c.breaker.restore()
-		return nil
+	if c.ctx.Err() != nil {
+		return errClosed
 	}
-	kind, reason := c.classOf(err)
-	c.judge(ctx, term, err)
-	return fmt.Errorf("redis at %s, %s: %s", c.Addr(), kind, reason)
+	var mu sync.Mutex
+	var failed error
+	var running sync.WaitGroup
+	for _, s := range c.serving() {
+		for _, b := range s.all() {
+			running.Go(func() {
+				err := s.ping(ctx, b)
+				if err == nil || errors.Is(err, errLeft) {
+					return
+				}
+				kind, reason := c.classOf(err)
+				mu.Lock()
+				defer mu.Unlock()
+				failed = fmt.Errorf("redis at %s, %s: %s", s.healthOf(b).Address, kind, reason)
+			})
+		}
+	}
+	running.Wait()
+	return failed
 }
 
 // background starts a goroutine that Close waits for. It must end when c.ctx does. After Close nothing
@@ -122,27 +164,8 @@ func (c *Conn) background(f func()) {
 // classOf is [classOf] for what this Conn can do: only a Cluster client can follow a moved key.
 func (c *Conn) classOf(err error) (class, string) {
 	kind, reason := classOf(err)
-	if kind == moving && !c.cluster {
+	if kind == moving && c.cluster == nil {
 		return configuration, reason + " (the server belongs to a cluster)"
 	}
 	return kind, reason
-}
-
-// judge draws the conclusions from the outcome of a call that began in the given term. A caller that
-// gave up has proved nothing.
-func (c *Conn) judge(ctx context.Context, term uint64, err error) {
-	kind, reason := c.classOf(err)
-	switch {
-	case !kind.opens():
-		c.breaker.proved()
-	case !givenUp(ctx):
-		c.breaker.trip(term, kind, reason, err)
-	}
-}
-
-// givenUp reports whether the caller does not wait any more. A deadline reaches the socket a moment
-// before it reaches ctx.
-func givenUp(ctx context.Context) bool {
-	deadline, ok := ctx.Deadline()
-	return ctx.Err() != nil || (ok && !time.Now().Before(deadline))
 }

@@ -30,20 +30,24 @@ func TestOpen_Away(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), server.Addr()) || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("Ping = %v, want address and reason", err)
 	}
-	_, err = redisx.NewLog(conn).Append(t.Context(), "room", flow.Batch{})
+	ordering, bus, sessions := redisx.NewLog(conn), redisx.NewBus(conn), redisx.NewSessionStore(conn)
+	_, err = ordering.Append(t.Context(), "room", flow.Batch{})
 	wantCode(t, err, flow.CodeUnavailable)
-	wantCode(t, redisx.NewBus(conn).Publish(t.Context(), "topic", nil), flow.CodeUnavailable)
-	_, err = redisx.NewSessionStore(conn).Get(t.Context(), "id")
+	wantCode(t, bus.Publish(t.Context(), "topic", nil), flow.CodeUnavailable)
+	_, err = sessions.Get(t.Context(), "id")
 	wantCode(t, err, flow.CodeUnavailable)
 
 	server.Restart(t)
 	eventuallyIs(t, conn, flow.Live)
-	confirm(t, redisx.NewLog(conn), "room", "a", 1)
+	confirm(t, ordering, "room", "a", 1)
 	if conn.Health().LastProof.IsZero() {
 		t.Error("live, and never proved")
 	}
-	if n := log.count("redis is back"); n != 1 {
-		t.Errorf("%d lines that Redis is back, want 1:\n%s", n, &log)
+	for _, s := range []string{"collaboration", "websockets", "ordering"} {
+		eventually(t, s+" is back", func() bool { return log.count("redis is back", "subsystem="+s) == 1 })
+	}
+	if n := log.count("redis is"); n != 3 {
+		t.Errorf("%d lines, want one for each subsystem:\n%s", n, &log)
 	}
 	if n := chatter.count(server.Addr()); n != 0 {
 		t.Errorf("go-redis wrote %d lines about %s:\n%s", n, server.Addr(), &chatter)

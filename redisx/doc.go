@@ -3,9 +3,11 @@
 //
 // [Open] returns a [Conn], which all three backends share: [NewSessionStore], [NewBus] and [NewLog].
 // A Redis that is away is no error. Every call is bounded by [Config.Timeout]; the first that misses
-// it, or loses its connection, makes the Conn degraded: from then on calls fail at once with
-// [flow.CodeUnavailable], while a prober looks for Redis in the background and turns the Conn live
-// again.
+// it, loses its connection or is refused for the state of the server makes its backend degraded: from
+// then on calls fail at once with [flow.CodeUnavailable], while a prober looks for Redis in the
+// background and turns the backend live again. Each backend finds out for itself, so a server without
+// memory stops the log and the sessions, and not the bus. In a Cluster the log and the bus have a state
+// for each node; sessions need all nodes.
 //
 // # Keys
 //
@@ -26,7 +28,8 @@
 //	flow:instance:<id>     there while the instance lives
 //	flow:bus:<topic>       channel of the bus
 //	flow:beat:<feed>       channel of heartbeats
-//	flow:secret, flow:probe
+//	flow:secret, flow:probe:<number>, flow:{~<number>}:head and others with ~
+//	                       the secret, and keys of no room and no session to prove that Redis works
 //
 // User ids and idempotency keys stand in keys as base64url. Everything but the secret has a TTL;
 // nothing uses KEYS, SCAN or FLUSH.

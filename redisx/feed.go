@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,7 +41,7 @@ var (
 // connection and tells the server what to send, the other receives.
 type feed struct {
 	conn *Conn
-	name string // for logs
+	sub  *subsystem
 	beat string // the channel of our own messages
 
 	topics
@@ -53,9 +54,10 @@ type feed struct {
 	lost atomic.Int64
 }
 
-func newFeed(c *Conn, name string) *feed {
+func newFeed(s *subsystem) *feed {
+	c := s.conn
 	id := strings.ToLower(rand.Text()[:12])
-	f := &feed{conn: c, name: name, beat: c.key.of("beat:" + id), wake: make(chan struct{}, 1)}
+	f := &feed{conn: c, sub: s, beat: c.key.of("beat:" + id), wake: make(chan struct{}, 1)}
 	f.init()
 	return f
 }
@@ -79,9 +81,9 @@ func (f *feed) subscribe(channel string, tell func(notice)) (stop func()) {
 
 // health is that of the connection, as far as the feed can be heard.
 func (f *feed) health() flow.Health {
-	h := f.conn.Health()
+	h := f.sub.health()
 	if lost := f.lost.Load(); lost != 0 && h.State == flow.Live {
-		h.State, h.Since = flow.Degraded, time.Unix(0, lost)
+		h.State, h.Since, h.Reason = flow.Degraded, time.Unix(0, lost), "what is published is not heard"
 	}
 	return h
 }
@@ -122,28 +124,42 @@ func (f *feed) run() {
 			wait = 0
 		}
 		if wait > 0 {
-			f.conn.sleep(jitter(wait), nil)
+			f.sleep(jitter(wait))
 		}
 		wait = min(max(2*wait, firstWait), longestWait)
 	}
 }
 
+// sleep waits, or until the Conn is closed.
+func (f *feed) sleep(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-f.conn.ctx.Done():
+	}
+}
+
 // failed notes that nothing is heard, and logs it once until something is.
 func (f *feed) failed(err error) {
-	f.conn.suspect()
+	f.sub.suspect()
 	if !f.lost.CompareAndSwap(0, time.Now().UnixNano()) {
 		return
 	}
 	kind, reason := f.conn.classOf(err)
-	f.conn.config.Logger.Warn("redis subscription lost, subscribing again",
-		"subsystem", f.name, "addr", f.conn.Addr(), "reason", reason, "class", kind.String())
+	level := slog.LevelWarn
+	if kind == configuration {
+		level = slog.LevelError
+	}
+	f.sub.logger(f.conn.Addr()).Log(f.conn.ctx, level, "redis subscription lost, subscribing again",
+		"reason", reason, "class", kind.String())
 }
 
 // awaitLive returns when Redis works, or false when the Conn is closed.
 func (f *feed) awaitLive() bool {
 	for f.conn.ctx.Err() == nil {
-		s, changed := f.conn.breaker.watch()
-		if s.state == flow.Live {
+		_, changed := f.sub.look()
+		if f.sub.anyLive() != nil {
 			return true
 		}
 		select {
@@ -179,7 +195,7 @@ func (f *feed) manage(ps *redis.PubSub, failed <-chan error) error {
 	defer tick.Stop()
 	var sent int64
 	missed := 0
-	began, changed := f.conn.breaker.watch()
+	began, changed := f.sub.look()
 	for {
 		select {
 		case err := <-failed:
@@ -191,15 +207,15 @@ func (f *feed) manage(ps *redis.PubSub, failed <-chan error) error {
 				return err
 			}
 		case <-changed:
-			var s *status
-			if s, changed = f.conn.breaker.watch(); s.state == flow.Live && s.term != began.term {
+			var returns uint64
+			if returns, changed = f.sub.look(); returns != began {
 				return errRenew
 			}
 		case <-tick.C:
 			if missed = f.missed(missed, sent); missed >= maxMissed {
 				return errSilent
 			}
-			if f.sendBeat(sent+1) == nil {
+			if f.sub.beat(f.beat, sent+1) == nil {
 				sent++
 			}
 		}
@@ -208,17 +224,10 @@ func (f *feed) manage(ps *redis.PubSub, failed <-chan error) error {
 
 // missed returns how many heartbeats in a row were not heard. While Redis is away none is sent.
 func (f *feed) missed(before int, sent int64) int {
-	if !f.conn.breaker.live() || f.heard.Load() >= sent {
+	if f.sub.anyLive() == nil || f.heard.Load() >= sent {
 		return 0
 	}
 	return before + 1
-}
-
-func (f *feed) sendBeat(number int64) error {
-	_, err := call(f.conn.ctx, f.conn, func(ctx context.Context, client redis.UniversalClient) (int64, error) {
-		return client.Publish(ctx, f.beat, number).Result()
-	})
-	return err
 }
 
 // tell brings the server up to date with the subscriptions.

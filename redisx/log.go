@@ -12,6 +12,7 @@ import (
 // Log implements [flow.Log].
 type Log struct {
 	conn    *Conn
+	sub     *subsystem
 	feed    *feed
 	scripts logScripts
 	logTTL  int64 // all in milliseconds
@@ -25,9 +26,11 @@ var _ flow.Log = (*Log)(nil)
 
 // NewLog returns the logs kept on a connection. They need no closing of their own.
 func NewLog(c *Conn) *Log {
+	sub := newSubsystem(c, "ordering", &proof{script: redis.NewScript(proveLogSource), names: logProofNames}, true)
 	return &Log{
 		conn:    c,
-		feed:    newFeed(c, "ordering"),
+		sub:     sub,
+		feed:    newFeed(sub),
 		scripts: newLogScripts(),
 		logTTL:  c.config.OperationTTL.Milliseconds(),
 		keyTTL:  c.config.KeyTTL.Milliseconds(),
@@ -35,6 +38,11 @@ func NewLog(c *Conn) *Log {
 		horizon: flow.SweepHorizon(c.config.SessionTTL).Milliseconds(),
 		settle:  max(0, c.config.Settle.Milliseconds()),
 	}
+}
+
+// logProofNames are those of rooms whose ids no room has.
+func logProofNames(k keys, number string) []string {
+	return []string{k.room("~"+number, "head"), k.room("~"+number, "ops")}
 }
 
 // logScripts are what runs on the server.
@@ -81,7 +89,12 @@ func (l *Log) Follow(room string, f func(flow.Feed)) (stop func()) {
 }
 
 // Health implements [flow.Log].
-func (l *Log) Health(string) flow.Health { return l.conn.Health() }
+func (l *Log) Health(room string) flow.Health {
+	if room == "" {
+		return l.sub.health()
+	}
+	return l.sub.healthOf(l.sub.of(l.conn.key.room(room, "head")))
+}
 
 // keys are those that every script of the log takes.
 func (l *Log) keys(room string) []string {

@@ -14,7 +14,7 @@ import (
 // more. With an error that a script tells in a word, its whole answer is returned too.
 func (l *Log) ask(ctx context.Context, room string, s *redis.Script, names []string, args ...any) (any, error) {
 	for mended := false; ; mended = true {
-		answer, err := call(ctx, l.conn, func(ctx context.Context, client redis.UniversalClient) (any, error) {
+		answer, err := call(ctx, l.sub, names[0], func(ctx context.Context, client redis.UniversalClient) (any, error) {
 			return s.Run(ctx, client, names, args...).Result()
 		})
 		if err != nil {
@@ -33,8 +33,9 @@ func (l *Log) ask(ctx context.Context, room string, s *redis.Script, names []str
 // there: the rest is in the rings of the instances, which find out by the fence of their next append.
 func (l *Log) heal(ctx context.Context, room string) error {
 	args := l.writeArgs(room, flow.Position{}, "", 0)
-	done, err := call(ctx, l.conn, func(ctx context.Context, client redis.UniversalClient) (string, error) {
-		return l.scripts.heal.Run(ctx, client, l.keys(room), args...).Text()
+	names := l.keys(room)
+	done, err := call(ctx, l.sub, names[0], func(ctx context.Context, client redis.UniversalClient) (string, error) {
+		return l.scripts.heal.Run(ctx, client, names, args...).Text()
 	})
 	if err != nil {
 		return corrupted(err)

@@ -102,8 +102,9 @@ func parseFacts(answer []string) (f facts, err error) {
 func (l *Log) operations(ctx context.Context, room string, f facts, limit int) ([]flow.Operation, error) {
 	count := min(limit, pageOperations, max(1, pageBytes/max(1, f.longest)))
 	start := strconv.FormatUint(f.at.Seq+1, 10) + "-0"
-	entries, err := call(ctx, l.conn, func(ctx context.Context, client redis.UniversalClient) ([]any, error) {
-		return client.Do(ctx, "xrange", l.conn.key.room(room, "ops"), start, "+", "count", count).Slice()
+	key := l.conn.key.room(room, "ops")
+	entries, err := call(ctx, l.sub, key, func(ctx context.Context, client redis.UniversalClient) ([]any, error) {
+		return client.Do(ctx, "xrange", key, start, "+", "count", count).Slice()
 	})
 	if err != nil {
 		return nil, corrupted(err)

@@ -5,8 +5,17 @@ import _ "embed"
 // The scripts are called by their digest. A server that does not know one, because it restarted or its
 // scripts were flushed, gets the source in a second round trip and keeps it; see [redis.Script.Run].
 
-//go:embed lua/probe.lua
-var probeSource string
+//go:embed lua/prove_conn.lua
+var proveConnSource string
+
+//go:embed lua/prove_sessions.lua
+var proveSessionsSource string
+
+//go:embed lua/prove_bus.lua
+var proveBusSource string
+
+//go:embed lua/prove_log.lua
+var proveLogSource string
 
 // positionSource is what the scripts of the log have in common, and stands before each of them.
 //

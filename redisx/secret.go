@@ -10,9 +10,13 @@ import (
 )
 
 // SharedSecret offers a secret to the instances that share the connection's prefix, and returns the
-// one that was offered first: candidate, or another's. It stays in Redis.
+// one that was offered first: candidate, or another's. It stays in Redis. It is asked for whatever the
+// backends on the connection think of Redis, and its outcome is nothing to them.
 func SharedSecret(ctx context.Context, c *Conn, candidate []byte) ([]byte, error) {
-	secret, err := call(ctx, c, func(ctx context.Context, client redis.UniversalClient) ([]byte, error) {
+	if c.ctx.Err() != nil {
+		return nil, flow.Unavailable(errClosed)
+	}
+	secret, err := bounded(ctx, c, func(ctx context.Context, client redis.UniversalClient) ([]byte, error) {
 		var won *redis.StringCmd
 		err := pipelined(ctx, client, func(p redis.Pipeliner) {
 			p.SetNX(ctx, c.key.of("secret"), candidate, 0)
@@ -26,5 +30,5 @@ func SharedSecret(ctx context.Context, c *Conn, candidate []byte) ([]byte, error
 	if errors.Is(err, redis.Nil) { // evicted in between
 		return nil, flow.Unavailable(err)
 	}
-	return secret, err
+	return secret, wrap(err)
 }

@@ -20,6 +20,7 @@ import (
 // for that, everything is kept a quarter longer than promised.
 type SessionStore struct {
 	conn    *Conn
+	sub     *subsystem
 	keep    time.Duration // the TTL in Redis
 	renewed *renewals
 }
@@ -29,7 +30,18 @@ var _ flow.SessionStore = (*SessionStore)(nil)
 // NewSessionStore returns the sessions kept on a connection. It needs no closing of its own.
 func NewSessionStore(c *Conn) *SessionStore {
 	ttl := c.config.SessionTTL
-	return &SessionStore{conn: c, keep: ttl + ttl/4, renewed: newRenewals(ttl / 4)}
+	return &SessionStore{
+		conn: c,
+		// Not spread: every session stands in sets on other nodes, so all nodes are needed for any.
+		sub: newSubsystem(c, "collaboration", &proof{
+			script: redis.NewScript(proveSessionsSource), names: sessionProofNames,
+		}, false),
+		keep: ttl + ttl/4, renewed: newRenewals(ttl / 4),
+	}
+}
+
+func sessionProofNames(k keys, number string) []string {
+	return []string{k.of("session:{~" + number + "}"), k.of("sessions:{~" + number + "}")}
 }
 
 // record is how a session is stored.
@@ -54,7 +66,7 @@ func (s *SessionStore) Put(ctx context.Context, session flow.Session) error {
 	if err != nil {
 		return fmt.Errorf("redisx: encode session: %w", err)
 	}
-	term := s.conn.breaker.now.Load().term
+	term := s.sub.whole.now.Load().term
 	fresh := s.renewed.fresh(session.ID, term)
 	before, err := s.put(ctx, session, value, !fresh)
 	if err != nil {
@@ -78,7 +90,7 @@ func (s *SessionStore) Put(ctx context.Context, session flow.Session) error {
 // put writes a session, and then its places in the sets if they are due. It returns what was stored before,
 // nil when there was nothing.
 func (s *SessionStore) put(ctx context.Context, session flow.Session, value []byte, list bool) (*flow.Session, error) {
-	before, err := call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) (string, error) {
+	before, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (string, error) {
 		var old *redis.StatusCmd
 		err := pipelined(ctx, client, func(p redis.Pipeliner) {
 			old = p.SetArgs(ctx, s.sessionKey(session.ID), value, redis.SetArgs{TTL: s.keep, Get: true})
@@ -103,7 +115,7 @@ func (s *SessionStore) put(ctx context.Context, session flow.Session, value []by
 
 // Get implements [flow.SessionStore].
 func (s *SessionStore) Get(ctx context.Context, id string) (flow.Session, error) {
-	value, err := call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) (string, error) {
+	value, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (string, error) {
 		return client.Get(ctx, s.sessionKey(id)).Result()
 	})
 	if errors.Is(err, redis.Nil) {
@@ -129,14 +141,14 @@ func (s *SessionStore) Delete(ctx context.Context, id string) error {
 	if err := s.unlist(ctx, session, flow.Session{}); err != nil {
 		return err
 	}
-	_, err = call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) (int64, error) {
+	_, err = call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (int64, error) {
 		return client.Del(ctx, s.sessionKey(id)).Result()
 	})
 	return err
 }
 
 // Health implements [flow.SessionStore].
-func (s *SessionStore) Health() flow.Health { return s.conn.Health() }
+func (s *SessionStore) Health() flow.Health { return s.sub.health() }
 
 func (s *SessionStore) sessionKey(id string) string  { return s.conn.key.of("session:" + id) }
 func (s *SessionStore) instanceKey(id string) string { return s.conn.key.of("instance:" + id) }

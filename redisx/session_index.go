@@ -53,7 +53,7 @@ func (s *SessionStore) join(ctx context.Context, p redis.Pipeliner, key string, 
 
 // unlist takes a session out of the sets in which its next version is not.
 func (s *SessionStore) unlist(ctx context.Context, session, next flow.Session) error {
-	left, err := call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) (int64, error) {
+	left, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (int64, error) {
 		left := &redis.IntCmd{}
 		err := pipelined(ctx, client, func(p redis.Pipeliner) {
 			if session.User.ID != next.User.ID {
@@ -76,7 +76,7 @@ func (s *SessionStore) unlist(ctx context.Context, session, next flow.Session) e
 // is in the room's own set before that of rooms, so a second look finds everybody whose entry may
 // have been dropped.
 func (s *SessionStore) dropRooms(ctx context.Context, rooms ...string) error {
-	_, err := call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
+	_, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
 		counts := make([]*redis.IntCmd, len(rooms))
 		err := pipelined(ctx, client, func(p redis.Pipeliner) {
 			for _, room := range rooms {

@@ -66,7 +66,7 @@ func (s *SessionStore) lookAt(ctx context.Context, living map[string]bool, sessi
 	for i, instance := range unknown {
 		names[i] = s.instanceKey(instance)
 	}
-	values, err := s.conn.get(ctx, names)
+	values, err := s.get(ctx, names)
 	for i, value := range values {
 		living[unknown[i]] = value == alive
 	}
@@ -104,7 +104,7 @@ func (s *SessionStore) Rooms(ctx context.Context, after string, limit int) ([]st
 
 // count returns how many sessions each of the rooms has.
 func (s *SessionStore) count(ctx context.Context, rooms []string) ([]int64, error) {
-	return call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) ([]int64, error) {
+	return call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) ([]int64, error) {
 		commands := make([]*redis.IntCmd, len(rooms))
 		err := pipelined(ctx, client, func(p redis.Pipeliner) {
 			for i, room := range rooms {
@@ -121,7 +121,7 @@ func (s *SessionStore) count(ctx context.Context, rooms []string) ([]int64, erro
 
 // members returns those of a set that have not expired, sorted, after the given one.
 func (s *SessionStore) members(ctx context.Context, set, after string) ([]string, error) {
-	members, err := call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) ([]string, error) {
+	members, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) ([]string, error) {
 		return client.ZRangeByScore(ctx, set, &redis.ZRangeBy{Min: "(" + millis(time.Now()), Max: "+inf"}).Result()
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ const touchAtOnce = 256
 // Touch implements [flow.SessionStore]. For an idle instance it is one command; sessions cost one for
 // each 256 of them, and what their renewal takes when that is due.
 func (s *SessionStore) Touch(ctx context.Context, instance string, ids []string) (lost []string, err error) {
-	_, err = call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) (string, error) {
+	_, err = call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (string, error) {
 		return client.Set(ctx, s.instanceKey(instance), alive, s.conn.config.InstanceTTL).Result()
 	})
 	for len(ids) > 0 && err == nil {
@@ -31,7 +31,7 @@ func (s *SessionStore) Touch(ctx context.Context, instance string, ids []string)
 
 // touch renews the sessions that are the instance's, and returns the others.
 func (s *SessionStore) touch(ctx context.Context, instance string, ids []string) (lost []string, err error) {
-	term := s.conn.breaker.now.Load().term
+	term := s.sub.whole.now.Load().term
 	found, err := s.load(ctx, ids)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (s *SessionStore) touch(ctx context.Context, instance string, ids []string)
 
 // renew gives sessions, and their places in the sets, a full TTL.
 func (s *SessionStore) renew(ctx context.Context, sessions []flow.Session) error {
-	_, err := call(ctx, s.conn, func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
+	_, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
 		err := pipelined(ctx, client, func(p redis.Pipeliner) {
 			for _, session := range sessions {
 				p.PExpire(ctx, s.sessionKey(session.ID), s.keep)
@@ -80,7 +80,7 @@ func (s *SessionStore) load(ctx context.Context, ids []string) ([]*flow.Session,
 	for i, id := range ids {
 		names[i] = s.sessionKey(id)
 	}
-	values, err := s.conn.get(ctx, names)
+	values, err := s.get(ctx, names)
 	if err != nil {
 		return nil, err
 	}
@@ -99,10 +99,10 @@ func (s *SessionStore) load(ctx context.Context, ids []string) ([]*flow.Session,
 
 // get reads many keys in one round trip: "" for those that are not there or empty. In a Cluster they
 // are on different nodes, where there is no MGET.
-func (c *Conn) get(ctx context.Context, names []string) ([]string, error) {
-	return call(ctx, c, func(ctx context.Context, client redis.UniversalClient) ([]string, error) {
+func (s *SessionStore) get(ctx context.Context, names []string) ([]string, error) {
+	return call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) ([]string, error) {
 		values := make([]string, len(names))
-		if !c.cluster {
+		if s.conn.cluster == nil {
 			found, err := client.MGet(ctx, names...).Result()
 			for i := range found {
 				values[i], _ = found[i].(string)
