@@ -93,7 +93,10 @@ func (m *member) fromPage(c *Conn, streams uint64, page Page, err error) bool {
 		m.cursor = op.Position()
 	}
 	if len(page.Operations) == 0 && m.cursor.Seq >= page.Head.Seq {
-		m.behind = false // the log ends here; what comes is pushed
+		m.behind = m.cursor.Seq < r.seq.head.Seq // else the log ends here, and what comes is pushed
+		if m.behind {                            // the page is older than what was delivered since
+			r.hub.stall(m)
+		}
 		return false
 	}
 	m.settleLocked()
