@@ -74,3 +74,10 @@ end
 local function settling(log, window)
   return log.restored and math.abs(clock() - log.restored) < tonumber(window)
 end
+
+-- has the whole log live on for ARGV[4] ms. Its keys end at one time: a head that ends a millisecond
+-- before its stream would look as if it had been lost, and be mended.
+local function renew()
+  local ends = number(clock() + tonumber(ARGV[4]))
+  for i = 1, 3 do redis.call('PEXPIREAT', KEYS[i], ends) end
+end

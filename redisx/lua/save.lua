@@ -11,5 +11,5 @@ if seq < (snapshot_of(log) or 0) then return 'OK' end
 if log.missing or hash_at(log, seq) ~= ARGV[2] then return 'DIVERGED' end
 
 redis.call('HSET', KEYS[3], 'seq', ARGV[1], 'hash', ARGV[2], 'data', ARGV[3])
-for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[4]) end
+renew()
 return 'OK'

@@ -28,8 +28,3 @@ local function add_sessions(fields, sessions)
     end
   end
 end
-
--- has the whole log live on.
-local function renew()
-  for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[4]) end
-end
