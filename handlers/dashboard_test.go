@@ -31,6 +31,34 @@ func TestDashboard_browser(t *testing.T) {
 	window.Screenshot(browsertest.Artifact(t, "dashboard.png"))
 }
 
+// During an outage the page says in sentences what is away and why, and how much waits; they go when it
+// is over.
+func TestDashboard_outage(t *testing.T) {
+	log := newFaultyLog()
+	s := start(t, options{hub: log.use})
+	s.post(t, "", "1").wantStatus(t, http.StatusCreated)
+	window := browsertest.Start(t).Person(t)
+	window.Go(s.base + "/dashboard")
+	window.Do(`document.getElementById("token").focus()`)
+	window.Type(adminToken)
+	window.Do(`document.querySelector("#access button").click()`)
+	const trouble = `document.getElementById("trouble").innerText`
+	window.Until("three subsystems live", `document.querySelectorAll('td[data-state="live"]').length === 3`)
+	if text := browsertest.Read[string](window, trouble); text != "" {
+		t.Errorf("without a fault the page says %q", text)
+	}
+	log.become(flow.Degraded)
+	s.post(t, "", "2").wantQueued(t)
+	window.Until("it says why ordering is away",
+		trouble+`.includes("ordering: redis is away (no answer in time); people on this instance go on together")`)
+	window.Until("it says what waits", trouble+`.includes("1 operation waits in this instance's memory")`)
+	window.Until("it counts what waits", `document.querySelector("#outage dd").textContent === "1"`)
+	window.Screenshot(browsertest.Artifact(t, "dashboard-outage.png"))
+	log.become(flow.Live)
+	window.Until("it says nothing any more", `document.querySelectorAll('td[data-state="live"]').length === 3 && `+
+		trouble+` === ""`)
+}
+
 // The operators' page cannot be framed, runs no code but its own file, and puts no text into markup.
 func TestDashboard_page(t *testing.T) {
 	s := start(t, options{})

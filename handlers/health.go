@@ -20,7 +20,8 @@ type subsystemView struct {
 type subsystemDetail struct {
 	subsystemView
 	Address string `json:"address,omitempty"`
-	Reason  string `json:"reason,omitempty"` // of the outage
+	Reason  string `json:"reason,omitempty"`  // of the outage
+	Partial bool   `json:"partial,omitempty"` // a part of what is stored there is concerned
 }
 
 // live answers as long as the process can answer at all.
@@ -73,7 +74,7 @@ func subsystemDetails(hub *flow.Hub) map[string]subsystemDetail {
 				Backend: s.Backend, State: s.State,
 				Since: unixMilli(s.Since), LastProof: unixMilli(s.LastProof),
 			},
-			Address: s.Address, Reason: s.Reason,
+			Address: s.Address, Reason: s.Reason, Partial: s.Partial,
 		}
 	}
 	return details

@@ -3,20 +3,9 @@ package handlers_test
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/fiberflow/flow"
 )
-
-// away is a log whose backend is away.
-type away struct{ flow.Log }
-
-func (away) Health(string) flow.Health {
-	return flow.Health{
-		Backend: "redis", State: flow.Degraded,
-		Since: time.UnixMilli(1000), LastProof: time.UnixMilli(900),
-	}
-}
 
 // Live says that the process works, ready whether clients should come; details are for admins.
 func TestHealth(t *testing.T) {
@@ -43,17 +32,23 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// A degraded instance still serves, and says what stands in; one that goes away is not ready, but alive.
+// A degraded instance is ready, and tells admins where its backend is and what is wrong; one that goes
+// away is not ready, but alive.
 func TestHealth_trouble(t *testing.T) {
-	s := start(t, options{hub: func(c *flow.Config) { c.Log = away{c.Log} }})
+	log := newFaultyLog()
+	s := start(t, options{hub: log.use})
+	log.become(flow.Degraded)
 	ready := s.call(t, http.MethodGet, "/health/ready", "", "").wantStatus(t, http.StatusOK).object(t)
 	ordering := ready.object("subsystems").object("ordering")
-	if ready.str("status") != "degraded" || ordering.str("state") != "degraded" ||
-		ordering["since"] != 1000.0 || ordering["lastProof"] != 900.0 || ordering["serving"] != nil {
+	if ready.str("status") != "degraded" || ordering.str("state") != "degraded" || len(ordering) != 4 {
 		t.Errorf("ready %v", ready)
 	}
+	if want := float64(log.since.UnixMilli()); ordering["since"] != want || ordering["lastProof"] != want {
+		t.Errorf("ordering %v, want the times of the log, %v", ordering, want)
+	}
 	details := s.call(t, http.MethodGet, "/health", adminToken, "").wantStatus(t, http.StatusOK).object(t)
-	if details.object("subsystems").object("ordering").str("serving") != "memory" {
+	ordering = details.object("subsystems").object("ordering")
+	if ordering.str("address") != "redis:6379" || ordering.str("reason") != "no answer in time" {
 		t.Errorf("details %v", details)
 	}
 	if err := s.hub.Close(t.Context()); err != nil {

@@ -67,12 +67,22 @@ func newCollector(hub func() *flow.Hub) *collector {
 		func(s flow.Stats) float64 { return float64(s.Rooms) })
 	gauge("flow_sessions", "Sessions that are joined on this instance.",
 		func(s flow.Stats) float64 { return float64(s.Sessions) })
+	gauge("flow_journal_operations", "Operations that wait in memory until their logs take them.",
+		func(s flow.Stats) float64 { return float64(s.Journal) })
 	gauge("flow_start_time_seconds", "When the hub was opened, in Unix time.",
 		func(s flow.Stats) float64 { return float64(s.Started.UnixMilli()) / 1000 })
 	counter("flow_operations_total", "Operations of this instance's clients that were confirmed.",
 		func(s flow.Stats) int64 { return s.Operations })
 	counter("flow_nacks_total", "Operations that were not taken.",
 		func(s flow.Stats) int64 { return s.Nacks })
+	counter("flow_queued_total", "Answers to authors that their operations are in memory only.",
+		func(s flow.Stats) int64 { return s.Queued })
+	counter("flow_reconciles_total",
+		"Rooms that were compared with their logs, because these had been away or did not match.",
+		func(s flow.Stats) int64 { return s.Reconciles })
+	counter("flow_data_loss_total",
+		"Confirmed operations, at most, that logs have lost and that this instance could not restore.",
+		func(s flow.Stats) int64 { return s.DataLoss })
 	counter("flow_events_total", "Events that were published.",
 		func(s flow.Stats) int64 { return s.Events })
 	counter("flow_presence_total", "Presence messages that were received.",

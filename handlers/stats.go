@@ -17,6 +17,10 @@ type statsView struct {
 	Rooms       int64                      `json:"rooms"`
 	Sessions    int64                      `json:"sessions"`
 	Ops         int64                      `json:"ops"`
+	Queued      int64                      `json:"queued"`     // answers that operations are in memory only
+	Journal     int64                      `json:"journal"`    // operations that wait for their logs now
+	DataLoss    int64                      `json:"dataLoss"`   // confirmed operations, at most, that are gone
+	Reconciles  int64                      `json:"reconciles"` // of rooms with their logs
 	Rates       ratesView                  `json:"rates"`
 	Latency     latencyView                `json:"latency"`
 	Subsystems  map[string]subsystemDetail `json:"subsystems"`
@@ -48,6 +52,10 @@ func (e *endpoints) stats(r *request) error {
 		Rooms:       s.Rooms,
 		Sessions:    s.Sessions,
 		Ops:         s.Operations,
+		Queued:      s.Queued,
+		Journal:     s.Journal,
+		DataLoss:    s.DataLoss,
+		Reconciles:  s.Reconciles,
 		Rates:       e.rates.at(now, s),
 		Latency:     latencyView{milliseconds(s.Latency.P50), milliseconds(s.Latency.P99), milliseconds(s.Latency.Max)},
 		Subsystems:  subsystemDetails(r.hub),

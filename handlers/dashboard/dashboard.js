@@ -6,8 +6,18 @@ let token = "";
 let timer = 0;
 
 const counts = { connections: "connections", rooms: "rooms", sessions: "sessions", ops: "operations" };
+const outage = {
+  journal: "operations waiting", queued: "told to wait", reconciles: "rooms compared", dataLoss: "operations lost",
+};
 const rates = { ops: "operations", events: "events", presence: "presence", nacks: "refused", delivered: "frames out" };
 const latency = { p50: "half within", p99: "99 % within", max: "longest" };
+
+// What a subsystem's outage means for people.
+const meaning = {
+  collaboration: "sessions are kept in this instance's memory, and can be resumed here only",
+  websockets: "presence and events reach people on this instance only",
+  ordering: "people on this instance go on together; nothing new is confirmed",
+};
 
 function duration(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
@@ -37,8 +47,7 @@ function tiles(list, labels, values) {
 function subsystems(body, all) {
   const rows = Object.entries(all).sort().map(([name, s]) => {
     const row = document.createElement("tr");
-    const backend = s.serving ? `${s.backend} (${s.serving} stands in)` : s.backend;
-    for (const text of [name, backend, s.state, ago(s.since), ago(s.lastProof)]) {
+    for (const text of [name, s.backend, s.state, ago(s.since), ago(s.lastProof)]) {
       const cell = document.createElement("td");
       cell.textContent = text;
       row.append(cell);
@@ -49,10 +58,49 @@ function subsystems(body, all) {
   body.replaceChildren(...rows);
 }
 
+// troubles says in sentences what is not as it should be.
+function troubles(stats) {
+  const sentences = [];
+  for (const [name, s] of Object.entries(stats.subsystems).sort()) {
+    const where = `${s.partial ? "a part of " : ""}${s.backend}`;
+    if (s.state === "degraded") {
+      const reason = s.reason ? ` (${s.reason})` : "";
+      sentences.push(`${name}: ${where} is away${reason}; ${meaning[name]}.`);
+    } else if (s.state === "recovering") {
+      sentences.push(`${name}: ${s.backend} is back; what was missed is being written.`);
+    }
+  }
+  if (stats.journal > 0) {
+    sentences.push(`${count(stats.journal, "operation waits", "operations wait")} in this instance's memory for the ` +
+      "log: better do not stop it now.");
+  }
+  if (stats.dataLoss > 0) {
+    sentences.push(`Since the start, up to ${count(stats.dataLoss, "confirmed operation is", "confirmed operations are")} ` +
+      "lost: the log did not have them any more, and this instance neither.");
+  }
+  return sentences;
+}
+
+function count(n, one, many) {
+  return `${n.toLocaleString()} ${n === 1 ? one : many}`;
+}
+
+function list(items, texts) {
+  const same = texts.length === items.children.length && texts.every((t, i) => items.children[i].textContent === t);
+  if (same) return; // a screen reader would say it again
+  items.replaceChildren(...texts.map((text) => {
+    const item = document.createElement("li");
+    item.textContent = text;
+    return item;
+  }));
+}
+
 function show(stats) {
   element("instance").textContent = stats.instance;
   element("uptime").textContent = `up ${duration(stats.uptime)}`;
   subsystems(element("subsystems"), stats.subsystems);
+  list(element("trouble"), troubles(stats));
+  tiles(element("outage"), outage, stats);
   tiles(element("counts"), counts, stats);
   tiles(element("rates"), rates, stats.rates);
   tiles(element("latency"), latency, stats.latency);
