@@ -3,7 +3,7 @@ package flow
 import "time"
 
 // The rules by which a log forgets stand here, once, so that two backends cannot drift apart. They
-// run after each append that wrote something, never elsewhere.
+// run after each append that wrote something, other than a restore, and never elsewhere.
 const (
 	// SweepEvery is how many operations lie between two sweeps of a room's sessions.
 	SweepEvery = 1024
