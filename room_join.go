@@ -176,7 +176,7 @@ func (r *room) admit(ctx context.Context, a admission) error {
 	m.attachLocked(a.conn, a.access, a.at)
 	r.enterLocked(m, parsePresence(s.Presence), isNew)
 	m.unsaved = !saved || !a.fresh // who had a session before may write it once more, after us
-	r.seq.admit(m.session, a.at.last, a.at.head.Seq, a.at.known)
+	r.seq.admit(m.session, a.at.last, a.at.head, a.at.known)
 	a.conn.send(r.joinedFrame(a.id, m, a.at, token))
 	r.startLocked(m, a.at)
 	r.relayTo(m)

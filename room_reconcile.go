@@ -61,7 +61,7 @@ func (r *room) reconcile() {
 func (r *room) compare() (head Position, v verdict) {
 	r.mu.Lock()
 	head = r.seq.head
-	c := newReconciler(head, r.ring.base, r.ring.operations(), r.seq.vouch(), r.restored)
+	c := newReconciler(head, r.ring.base, r.ring.operations(), r.seq.vouch(r.ring.contains), r.restored)
 	r.mu.Unlock()
 	log, ctx := r.hub.cfg.Log, r.hub.ctx
 	for t, ok := c.next(); ok; t, ok = c.next() {

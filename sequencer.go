@@ -40,7 +40,7 @@ type author struct {
 	known bool   // last comes from the log; else it is a guess, made from what the author sent first
 
 	told   uint64 // last, as the log told it when its head was toldAt
-	toldAt uint64
+	toldAt Position
 }
 
 // submission is an operation on its way to the log.
@@ -107,7 +107,7 @@ func newSequencer(head Position, mode Outage, b *budget) *sequencer {
 
 // admit lets a session submit. last is its last n in the log, whose head was at; known is false when
 // the log could not be asked: then the log decides about its first operation.
-func (s *sequencer) admit(session string, last, at uint64, known bool) {
+func (s *sequencer) admit(session string, last uint64, at Position, known bool) {
 	a := s.authors[session]
 	if a == nil {
 		a = &author{last: last, tail: last, known: known}
@@ -267,6 +267,7 @@ func (s *sequencer) confirmed(sub *submission, answer Appended, fx *effects) {
 func (s *sequencer) gapped(sub submission, last uint64, fx *effects) {
 	if sub.kept {
 		s.stranded = append(s.stranded, sub)
+		s.set(sub.op.Session, last)
 		return
 	}
 	last = s.refuseFrom(sub.op.Session, last, fx)
@@ -341,8 +342,7 @@ func (s *sequencer) learn(session string, n uint64) {
 // refuseFrom sets a session back to what the log had of it, or to what was delivered since, and refuses
 // what it has queued. It returns how far back that is.
 func (s *sequencer) refuseFrom(session string, last uint64, fx *effects) uint64 {
-	a := s.authors[session]
-	if a != nil {
+	if a := s.authors[session]; a != nil {
 		last = max(last, a.seen)
 	}
 	queue := s.queue
@@ -358,11 +358,16 @@ func (s *sequencer) refuseFrom(session string, last uint64, fx *effects) uint64 
 	}
 	clear(queue[len(s.queue):])
 	s.backlog = min(s.backlog, len(s.queue))
-	if a != nil {
-		a.known, a.last, a.tail = true, last, last
+	s.set(session, last)
+	return last
+}
+
+// set notes the last n of a session that the log told, whatever was known or guessed of it.
+func (s *sequencer) set(session string, last uint64) {
+	if a := s.authors[session]; a != nil {
+		a.known, a.last = true, max(last, a.seen)
 		s.retail(session, a)
 	}
-	return last
 }
 
 // restart puts the head to where the log is read from anew. Nothing before it is delivered again, and
@@ -371,7 +376,7 @@ func (s *sequencer) restart(head Position) {
 	s.head, s.ahead = head, head.Seq
 	clear(s.held)
 	for _, a := range s.authors {
-		a.known, a.seen, a.told, a.toldAt = false, 0, 0, 0
+		a.known, a.seen, a.told, a.toldAt = false, 0, 0, Position{}
 	}
 }
 

@@ -8,7 +8,7 @@ func TestSequencer_SubmitGuess(t *testing.T) {
 	// op 1 was rejected by the hook, op 2 followed on its heels; op 2 is renumbered and sent as op 1.
 	t.Run("in flight", func(t *testing.T) {
 		s := newSequencer(Position{}, OutageRelay, &budget{})
-		s.admit("a", 0, 0, false)
+		s.admit("a", 0, Position{}, false)
 		s.submit(send("a", 2), plenty)
 		s.nextBatch()
 		fx := s.submit(send("a", 1), plenty)
@@ -20,7 +20,7 @@ func TestSequencer_SubmitGuess(t *testing.T) {
 	// The same, with a log that is still away.
 	t.Run("after a failure", func(t *testing.T) {
 		s := newSequencer(Position{}, OutageRelay, &budget{})
-		s.admit("a", 0, 0, false)
+		s.admit("a", 0, Position{}, false)
 		s.submit(send("a", 2), plenty)
 		s.nextBatch()
 		s.mode = OutageReject
@@ -33,14 +33,14 @@ func TestSequencer_SubmitGuess(t *testing.T) {
 	// Joining again with the true n ends the guess.
 	t.Run("after a join", func(t *testing.T) {
 		s := newSequencer(Position{}, OutageRelay, &budget{})
-		s.admit("a", 0, 0, false)
+		s.admit("a", 0, Position{}, false)
 		s.submit(send("a", 2), plenty)
 		s.nextBatch()
 		s.mode = OutageReject
 		s.returned()
 		s.suspend()
 		s.resume()
-		s.admit("a", 0, 0, true)
+		s.admit("a", 0, Position{}, true)
 		want(t, s.submit(send("a", 1), plenty), "commit")
 	})
 }

@@ -255,18 +255,22 @@ func (s *sequencer) retail(session string, a *author) {
 	case first == 0:
 		a.tail = a.last
 	case a.known:
-		a.tail = max(a.last, last)
+		a.first, a.tail = 0, max(a.last, last)
+		if first > a.last+1 { // what is between is not on its way
+			a.first = first
+		}
 	default:
 		a.first, a.last, a.tail = first, first-1, last
 	}
 }
 
-// vouch returns what the log at head is known to have of the sessions that submit here.
-func (s *sequencer) vouch() map[string]uint64 {
+// vouch returns what the log at head is known to have of the sessions that submit here. passed says
+// whether the room has been at a position.
+func (s *sequencer) vouch(passed func(Position) bool) map[string]uint64 {
 	sessions := make(map[string]uint64, len(s.authors))
 	for session, a := range s.authors {
 		n := a.seen
-		if a.toldAt <= s.head.Seq {
+		if passed(a.toldAt) {
 			n = max(n, a.told)
 		}
 		if n > 0 {

@@ -99,7 +99,7 @@ func allConfirmed(at Position, batch []Operation) []Appended {
 func withAuthors(sessions ...string) *sequencer {
 	s := newSequencer(Position{}, OutageRelay, &budget{})
 	for _, session := range sessions {
-		s.admit(session, 0, 0, true)
+		s.admit(session, 0, Position{}, true)
 	}
 	return s
 }
@@ -127,7 +127,7 @@ func TestSequencer_Submit(t *testing.T) {
 	// What is in the log is a duplicate, what is missing before is a gap; both tell where to go on. I1, I3
 	t.Run("duplicate and gap", func(t *testing.T) {
 		s := newSequencer(Position{}, OutageRelay, &budget{})
-		s.admit("a", 4, 0, true)
+		s.admit("a", 4, Position{}, true)
 		want(t, s.submit(send("a", 4), plenty), "a4!duplicate:4")
 		want(t, s.submit(send("a", 1), plenty), "a1!duplicate:4")
 		want(t, s.submit(send("a", 6), plenty), "a6!gap:4")
@@ -171,7 +171,7 @@ func TestSequencer_Submit(t *testing.T) {
 func TestSequencer_SubmitUnknown(t *testing.T) {
 	t.Run("goes on", func(t *testing.T) {
 		s := newSequencer(Position{}, OutageRelay, &budget{})
-		s.admit("a", 0, 0, false)
+		s.admit("a", 0, Position{}, false)
 		want(t, s.submit(send("a", 5), plenty), "commit")
 		want(t, s.submit(send("a", 7), plenty), "a7!gap:5")
 		want(t, s.submit(send("a", 6), plenty), "commit")
@@ -182,7 +182,7 @@ func TestSequencer_SubmitUnknown(t *testing.T) {
 
 	t.Run("the log knows better", func(t *testing.T) {
 		s := newSequencer(Position{}, OutageRelay, &budget{})
-		s.admit("a", 0, 0, false)
+		s.admit("a", 0, Position{}, false)
 		s.submit(send("a", 5), plenty)
 		wantBatch(t, s, "a5")
 		s.submit(send("a", 6), plenty)
@@ -194,7 +194,7 @@ func TestSequencer_SubmitUnknown(t *testing.T) {
 
 	t.Run("learnt from the feed", func(t *testing.T) {
 		s := newSequencer(Position{}, OutageRelay, &budget{})
-		s.admit("a", 0, 0, false)
+		s.admit("a", 0, Position{}, false)
 		want(t, s.feed(stream("a", 2)), "+a1 +a2")
 		want(t, s.submit(send("a", 2), plenty), "a2!duplicate:2")
 		want(t, s.submit(send("a", 4), plenty), "commit") // the feed may lag: the log decides
@@ -206,14 +206,14 @@ func TestSequencer_Admit(t *testing.T) {
 	t.Run("again", func(t *testing.T) {
 		s := withAuthors("a")
 		s.submit(send("a", 1), plenty)
-		s.admit("a", 0, 0, true)
+		s.admit("a", 0, Position{}, true)
 		want(t, s.submit(send("a", 1), plenty), "")
 		want(t, s.submit(send("a", 2), plenty), "commit")
-		s.admit("a", 5, 0, true)
+		s.admit("a", 5, Position{}, true)
 		want(t, s.submit(send("a", 5), plenty), "a5!duplicate:5")
 		want(t, s.submit(send("a", 6), plenty), "commit")
-		s.admit("a", 3, 0, true)
-		s.admit("a", 0, 0, false)
+		s.admit("a", 3, Position{}, true)
+		s.admit("a", 0, Position{}, false)
 		want(t, s.submit(send("a", 3), plenty), "a3!duplicate:5")
 	})
 
@@ -222,7 +222,7 @@ func TestSequencer_Admit(t *testing.T) {
 		s := withAuthors("a")
 		s.submit(send("a", 1), plenty)
 		s.forget("a")
-		s.admit("a", 0, 0, true)
+		s.admit("a", 0, Position{}, true)
 		want(t, s.submit(send("a", 1), plenty), "commit")
 		batch := wantBatch(t, s, "a1 a1")
 		answers := allConfirmed(Position{}, batch[:1])
