@@ -39,7 +39,8 @@ type Config struct {
 	// Outage says what happens to operations while the log is away. Default: OutageRelay.
 	Outage Outage
 	// OnDataLoss is told when confirmed operations of a room are gone from the log and this instance
-	// cannot restore them; count is how many at most. It runs on a goroutine of the hub.
+	// cannot restore them; count is how many, as far as it can tell: their authors may still bring some
+	// back. It runs on a goroutine of the hub.
 	OnDataLoss func(room string, count uint64)
 
 	// Anonymous lets sockets and requests without credentials in, as a user of their own.

@@ -67,10 +67,10 @@ func (m *member) fromPage(c *Conn, streams uint64, page Page, err error) bool {
 		return m.conn == c && !m.gone
 	}
 	code := ErrorCode(err)
-	unsure := r.phase != phaseLive || page.Restored != r.restored
+	unsure := !r.comparedLocked() || page.Restored != r.restored
 	switch {
 	case code == "":
-	case code == CodeTrimmed:
+	case code == CodeTrimmed && !unsure:
 		m.rewindLocked(page.Base, "trimmed")
 		return false
 	case code == CodeDiverged && !unsure && m.guessed:

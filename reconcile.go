@@ -50,7 +50,7 @@ type verdict struct {
 	rewind  bool        // the room's history is another one behind at
 	at      Position    // to rewind to
 	ops     []Operation // that were delivered behind at
-	lost    uint64      // operations, at most, that neither the log nor the ring has
+	lost    uint64      // operations that neither the log nor the ring has, as far as one can tell
 	wrote   int         // operations written again
 	began   bool        // the log was missing, and begins at the ring's base now
 	noted   bool        // somebody restores the log: a moment to settle is due
@@ -166,7 +166,7 @@ func (c *reconciler) middle() uint64 {
 func (c *reconciler) narrow(common bool) {
 	switch {
 	case !c.found.rewind && !common:
-		c.apart(1)
+		c.apart(max(1, c.base.Seq-min(c.base.Seq, c.page.Base.Seq)))
 		return
 	case !c.found.rewind:
 		c.found.rewind = true // the lower end is common

@@ -89,6 +89,14 @@ func (r *ring) at(seq uint64) (p Position, ok bool) {
 	return r.entries[seq-r.base.Seq-1].op.Position(), true
 }
 
+// sessionAt returns whose operation is at a seq, "" when the ring does not have it.
+func (r *ring) sessionAt(seq uint64) string {
+	if seq <= r.base.Seq || seq-r.base.Seq > uint64(len(r.entries)) {
+		return ""
+	}
+	return r.entries[seq-r.base.Seq-1].op.Session
+}
+
 // operations returns what the ring has, in a slice of the caller's.
 func (r *ring) operations() []Operation {
 	ops := make([]Operation, len(r.entries))

@@ -53,7 +53,7 @@ func (r *room) locate(ctx context.Context, session, position string) (entry, err
 func (r *room) judge() (head Position, live bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.seq.head, r.phase == phaseLive
+	return r.seq.head, r.comparedLocked()
 }
 
 // hasLost reports whether the log lacks what the room had before it was read: then it cannot judge a

@@ -25,6 +25,9 @@ func (r *room) applyLocked(fx effects) {
 		r.relayLocked(fx.tentative[i])
 	}
 	for _, g := range fx.groups {
+		if g.queued {
+			r.hub.stats.queued.Add(1)
+		}
 		close(g.done)
 	}
 	if fx.commit {
@@ -182,7 +185,9 @@ func (r *room) took(head Position, page Page, err error) (more bool) {
 		r.seq.reached(page.Head.Seq)
 		r.applyLocked(r.seq.feed(page.Operations))
 	}
-	r.floor = page.Base.Seq
+	if !r.seq.suspended { // else the loss is still to be measured against it
+		r.floor = page.Base.Seq
+	}
 	return r.again || r.seq.head.Seq < page.Head.Seq
 }
 

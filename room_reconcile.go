@@ -199,7 +199,7 @@ func (r *room) loseLocked(count uint64) {
 	h := r.hub
 	h.stats.lost.Add(int64(count))
 	h.log.Error("confirmed operations are lost: neither the log nor this instance has them",
-		"room", r.id, "at_most", count)
+		"room", r.id, "operations", count)
 	if h.cfg.OnDataLoss != nil {
 		h.spawn(func() { h.hook("OnDataLoss", func() { h.cfg.OnDataLoss(r.id, count) }) })
 	}

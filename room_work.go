@@ -106,11 +106,16 @@ func (r *room) append(batch Batch) {
 
 // countLocked counts what a Submit has added; the operations of members count when they are delivered.
 func (r *room) countLocked(answers []Appended) {
-	if r.seq.flight[0].group == nil {
-		return
-	}
-	for _, answer := range answers {
-		if answer.Status == Confirmed && answer.Seq > r.seq.head.Seq { // else of an earlier call with the key
+	for i, answer := range answers {
+		sub := &r.seq.flight[i]
+		if sub.group == nil {
+			return
+		}
+		added := answer.Status == Confirmed || sub.again // a duplicate of what was in flight before is that
+		if sub.group.key != "" && answer.Seq <= r.seq.head.Seq {
+			added = r.ring.sessionAt(answer.Seq) == sub.op.Session // else of an earlier call with the key
+		}
+		if added {
 			r.hub.stats.operations.Add(1)
 		}
 	}
@@ -169,6 +174,10 @@ func (r *room) downLocked(err error, args ...any) {
 	r.phaseLocked(phaseDown)
 	r.applyLocked(r.seq.suspend())
 }
+
+// comparedLocked reports whether the room and its log are known to match, so that the log may judge
+// positions. Something may wait all the same.
+func (r *room) comparedLocked() bool { return r.phase != phaseDown && !r.seq.suspended }
 
 // troubleLocked has the room compared with its log, because they do not match, or may not.
 func (r *room) troubleLocked(cause error) {

@@ -69,9 +69,9 @@ type Stats struct {
 	Events      int64 // published here
 	Presence    int64 // presence messages received
 	Nacks       int64
-	Queued      int64 // times that an author was told that its operations are in memory only
+	Queued      int64 // answers to authors that their operations are in memory only
 	Journal     int64 // operations that wait for their logs now
-	DataLoss    int64 // confirmed operations, at most, that logs have lost and that could not be restored
+	DataLoss    int64 // confirmed operations that logs have lost and that could not be restored, as far as known
 	Reconciles  int64 // times that a room was compared with its log
 	Delivered   int64 // frames handed to connections
 	Encoded     int64 // broadcast frames encoded
