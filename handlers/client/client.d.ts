@@ -20,8 +20,15 @@ export interface Clock {
   clearTimeout(id: unknown): void;
 }
 
-export type ClientStatus = "connecting" | "live" | "degraded" | "reconnecting" | "offline" | "closed";
-export type RoomStatus = ClientStatus | "joining" | "left";
+/**
+ * connecting, reconnecting: on the way to the server, for the first time or again. offline: without a network.
+ * joining: the server has not let us in yet. live: what is written is confirmed at once. degraded: the
+ * server's storage is away; it keeps what is written in its memory, and nothing is confirmed. recovering:
+ * the storage is back, and what was kept is being written. closed: for good, reason tells why.
+ */
+export type ClientStatus =
+  "connecting" | "joining" | "live" | "degraded" | "recovering" | "reconnecting" | "offline" | "closed";
+export type RoomStatus = ClientStatus | "left";
 
 /** What was refused: a code of the contract, and a message that may be shown. */
 export class FlowError extends Error {
@@ -34,9 +41,12 @@ export class FlowError extends Error {
 export function connect(options?: Options): Client;
 
 export class Client {
+  /** One for the page: while there is a connection the worst of the server's and of all rooms on it. */
   readonly status: ClientStatus;
   /** Why status is "closed": a code of the server, or "closed" by the application. */
   readonly reason: string;
+  /** How many operations of ours, in all rooms, are not in the log yet. */
+  readonly unconfirmed: number;
   /** The user's id, as the server knows it. */
   readonly user: string | null;
   readonly limits: Limits;
@@ -48,7 +58,8 @@ export class Client {
 }
 
 export interface ClientEvents {
-  status: { status: ClientStatus; reason: string };
+  /** The status, or the number of unconfirmed operations, has changed. */
+  status: { status: ClientStatus; reason: string; unconfirmed: number };
   /** A message to this user, wherever connected. */
   event: Event;
   error: FlowError;
@@ -76,6 +87,7 @@ export interface JoinOptions {
 
 export class Room {
   readonly id: string;
+  /** Like the client's, but of this room alone. */
   readonly status: RoomStatus;
   /** Why status is "left": replaced, kicked, forbidden, deleted, a code, or "left". */
   readonly reason: string;
@@ -92,7 +104,7 @@ export class Room {
   readonly participants: Map<string, Participant>;
   /** Our operations that are not in the stream yet: shown on top of the confirmed state. */
   readonly pending: readonly PendingOperation[];
-  /** Operations of others that have no place yet. */
+  /** Operations of others that the server holds: they have no place yet, and may never get one. */
   readonly tentative: readonly TentativeOperation[];
   readonly presence: Presence;
 
@@ -114,7 +126,7 @@ export interface RoomEvents {
   reset: { snapshot?: unknown; position: string; reason?: "trimmed" | "diverged" | "deleted" };
   /** The next confirmed operation. */
   op: Operation;
-  /** room.pending changed in a way that no other event tells. */
+  /** room.pending, or room.tentative, changed in a way that no other event tells. */
   pending: undefined;
   /** The stream has reached the end that the log had at the join. */
   synced: undefined;
@@ -171,7 +183,7 @@ export interface PendingOperation {
   /** Its number in our session; it changes when one before it is refused. */
   readonly n: number;
   readonly data: unknown;
-  /** Whether the server holds it, without having written it. */
+  /** Whether the server that we are connected to holds it in its memory, without having written it. */
   readonly queued: boolean;
   /** Fulfilled when it is in the log, rejected with a FlowError when it is refused for good. */
   readonly confirmed: Promise<{ n: number; seq?: number }>;

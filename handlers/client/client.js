@@ -7,10 +7,10 @@
  *   room.on("op", ({ data }) => { state = apply(state, data); });
  *   room.submit({ title: "Hello" });
  *
- * Types and the meaning of every option and event stand in client.d.ts.
+ * Types and the meaning of every option, method and event stand in client.d.ts.
  *
  * It hides reconnecting, resuming, resending and throttling. It knows nothing of what operations mean:
- * the application keeps the confirmed state, and shows room.pending on top of it.
+ * the application keeps the confirmed state, and shows room.tentative and room.pending on top of it.
  */
 
 /** Confirmed operations of our own that are kept, in case the server's log loses them. */
@@ -22,35 +22,25 @@ const REFUSED = new Set(["rejected", "too_large", "forbidden", "invalid_message"
 /** Codes of a refused join that pass by themselves. */
 const PASSING = new Set(["unavailable", "internal", "rate_limited", "room_full", "too_many_rooms"]);
 /** Close codes after which nobody should come back, for a close whose bye was lost. */
-const FINAL = new Map([
-  [4100, "unauthenticated"], [4102, "kicked"], [4103, "forbidden"], [4104, "protocol"], [4105, "replaced"],
-]);
+const FINAL = { 4100: "unauthenticated", 4102: "kicked", 4103: "forbidden", 4104: "protocol", 4105: "replaced" };
+/** What a room can be while there is a connection, from good to bad. */
+const STATES = ["live", "recovering", "joining", "degraded"];
 
-/**
- * Opens a connection that keeps itself alive until close() is called or the server refuses for good.
- * @param {import("./client").Options} [options]
- */
-export function connect(options = {}) {
-  return new Client(options);
-}
+/** Opens a connection that keeps itself alive until close() is called or the server refuses for good. */
+export function connect(options = {}) { return new Client(options); }
 
 /** What the server, or this client in its place, refused. */
 export class FlowError extends Error {
   constructor(code, message = code, retryAfter = undefined) {
     super(message);
-    this.name = "FlowError";
-    this.code = code;
-    this.retryAfter = retryAfter;
+    Object.assign(this, { name: "FlowError", code, retryAfter });
   }
 }
 
 class Emitter {
   #listeners = new Map();
 
-  /**
-   * Calls f on every event of the type; returns a function that stops that.
-   * @param {string} type @param {(event: any) => void} f
-   */
+  /** Calls f on every event of the type; returns a function that stops that. */
   on(type, f) {
     if (!this.#listeners.has(type)) this.#listeners.set(type, new Set());
     this.#listeners.get(type).add(f);
@@ -71,10 +61,11 @@ class Emitter {
 
 /** One connection: the way to the server, who we are, and the rooms on it. Made by connect(). */
 export class Client extends Emitter {
-  /** @type {any} what the server told in welcome */ limits = { messageBytes: 65536, pending: 256 };
+  limits = { messageBytes: 65536, pending: 256 };
   user = null;
+  _state = "live"; // what the server says of all rooms
   #options; #clock; #url; #browser = []; #rooms = new Map(); #requests = new Map(); #ids = 0;
-  #link = null; #ready = false; #state = "live"; #closed = ""; #status = ""; #bye = null;
+  #link = null; #ready = false; #closed = ""; #told = ""; #bye = null;
   #attempt = 0; #opening = 0; #opened = 0; #lostOnce = false; #retry; #renewal;
   #token = ""; #offered = false; #authByMessage = false;
 
@@ -88,33 +79,40 @@ export class Client extends Emitter {
     this.#open();
   }
 
-  /** connecting, live, degraded, reconnecting, offline or closed. */
+  /** One status for the page: that of the connection, or else the worst of the server's and the rooms'. */
   get status() {
-    if (this.#closed) return "closed";
-    if (this.#ready) return this.#state === "live" ? "live" : "degraded";
-    if (globalThis.navigator?.onLine === false) return "offline";
-    return this.#lostOnce ? "reconnecting" : "connecting";
+    return this._outside || [...this.#rooms.values()].reduce((bad, room) => worse(bad, room.status), this._state);
   }
 
   /** Why the client is closed: a code of the server, or "closed" by the application. */
   get reason() { return this.#closed; }
 
-  /**
-   * Joins a room, now and again after every reconnect, until leave() or the server ends it.
-   * @param {string} id @param {import("./client").JoinOptions} [options] @returns {Room}
-   */
+  /** How many of our operations, in all rooms, are not in the log yet. */
+  get unconfirmed() {
+    return [...this.#rooms.values()].reduce((sum, room) => sum + room._unconfirmed, 0);
+  }
+
+  /** The room, joined now and again after every reconnect, until leave() or the server ends it. */
   join(id, options = {}) {
     if (this.#rooms.has(id)) return this.#rooms.get(id);
     const storage = options.storage === undefined ? tabStorage() : options.storage;
-    const memory = new TabMemory(storage, `flow ${this.#url} ${id}`);
-    const room = new Room(this, this.#clock, id, options, memory);
+    const room = new Room(this, this.#clock, id, options, new TabMemory(storage, `flow ${this.#url} ${id}`));
     this.#rooms.set(id, room);
-    if (this.#ready) room._connected();
+    if (this.#ready) room._join();
+    this._report();
     return room;
   }
 
   /** Ends the connection for good. Sessions can be resumed by the next page in this tab. */
   close() { this.#finish("closed"); }
+
+  /** What there is in place of a working connection, "" if there is one. */
+  get _outside() {
+    if (this.#closed) return "closed";
+    if (this.#ready) return "";
+    if (globalThis.navigator?.onLine === false) return "offline";
+    return this.#lostOnce ? "reconnecting" : "connecting";
+  }
 
   _send(message) {
     if (this.#ready) this.#link.send(typeof message === "string" ? message : JSON.stringify(message));
@@ -133,10 +131,19 @@ export class Client extends Emitter {
 
   _fits(text) { return byteLength(text) <= this.limits.messageBytes; }
 
+  /** Tells what has changed of the status, ours and the rooms'. */
+  _report() {
+    for (const room of this.#rooms.values()) room._report();
+    const { status, unconfirmed } = this;
+    if (this.#told === `${status} ${unconfirmed}`) return;
+    this.#told = `${status} ${unconfirmed}`;
+    this._emit("status", { status, reason: this.#closed, unconfirmed });
+  }
+
   async #open() {
     const attempt = ++this.#ids;
     this.#opening = attempt;
-    this.#report();
+    this._report();
     const token = await this.#newToken();
     if (this.#opening !== attempt) return;
     if (token === undefined) return this.#lost(1006);
@@ -170,7 +177,7 @@ export class Client extends Emitter {
     if (m.type === "welcome") return this.#welcome(m);
     if (m.type === "bye") return this.#goodbye(m);
     if (m.room !== undefined) return this.#rooms.get(m.room)?._receive(m);
-    if (m.type === "state") return this.#setState(m.state);
+    if (m.type === "state") return this.#onState(m.state);
     if (m.type === "event") return this._emit("event", m);
     if (m.type === "error") return this._emit("error", errorOf(m));
   }
@@ -179,7 +186,7 @@ export class Client extends Emitter {
     this.limits = { ...this.limits, ...m.limits };
     this.#link.configure(this.limits.messageBytes, m.heartbeat);
     this.#opened = this.#clock.now();
-    this.#state = m.state ?? "live";
+    this._state = m.state ?? "live";
     if (m.user && this.#token && !this.#offered) {
       // The server took us for somebody else (anonymous), and does not let a socket change its user.
       this.#authByMessage = false;
@@ -207,8 +214,8 @@ export class Client extends Emitter {
     this.#renewBefore(expires);
     if (this.#ready) return;
     this.#ready = true;
-    this.#report();
-    for (const room of this.#rooms.values()) room._connected();
+    for (const room of this.#rooms.values()) room._join();
+    this._report();
   }
 
   /** Asks for a new token half a minute before the old one ends, so that nobody notices. */
@@ -223,10 +230,10 @@ export class Client extends Emitter {
     }, Math.max(rest - 30_000, rest / 2));
   }
 
-  #setState(state) {
-    this.#state = state;
-    this.#report();
-    for (const room of this.#rooms.values()) room._onState({ state }); // the server's state is that of all rooms
+  #onState(state) {
+    this._state = state;
+    for (const room of this.#rooms.values()) room._onServerState(state);
+    this._report();
   }
 
   #goodbye(m) {
@@ -239,36 +246,31 @@ export class Client extends Emitter {
     const lasted = this.#opened > 0 && this.#clock.now() - this.#opened > 5000;
     this.#detach();
     const hopeless = bye?.code === "token_expired" && !this.#options.getToken;
-    if (bye ? bye.reconnect === false || hopeless : FINAL.has(code)) {
-      return this.#finish(bye?.code ?? FINAL.get(code));
-    }
+    if (bye ? bye.reconnect === false || hopeless : code in FINAL) return this.#finish(bye?.code ?? FINAL[code]);
     if (this.#opened === 0 && this.#token) this.#authByMessage = !this.#authByMessage;
     this.#attempt = lasted ? 0 : this.#attempt;
     this.#reconnectIn(Math.max(bye?.reconnect ?? 0, bye && this.#attempt === 0 ? 0 : this.#backoff()));
     this.#attempt++;
     this.#opened = 0;
-    this.#report();
+    this._report();
   }
 
   #detach() {
     this.#link?.discard();
-    this.#link = null;
+    this.#link = this.#bye = null;
     this.#ready = false;
     this.#lostOnce = true;
     this.#opening = 0;
-    this.#bye = null;
     this.#clock.clearTimeout(this.#retry);
     this.#clock.clearTimeout(this.#renewal);
-    for (const room of this.#rooms.values()) room._disconnected();
+    for (const room of this.#rooms.values()) room._stop();
     const unanswered = [...this.#requests.values()];
     this.#requests.clear();
     for (const done of unanswered) done();
   }
 
   /** Half fixed, half random, doubling up to ten seconds: many clients must not come back at once. */
-  #backoff() {
-    return Math.min(10_000, 250 * 2 ** this.#attempt) * (0.5 + this.#clock.random() / 2);
-  }
+  #backoff() { return Math.min(10_000, 250 * 2 ** this.#attempt) * (0.5 + this.#clock.random() / 2); }
 
   #reconnectIn(ms) {
     this.#clock.clearTimeout(this.#retry);
@@ -281,21 +283,14 @@ export class Client extends Emitter {
     for (const [target, type, f] of this.#browser) target.removeEventListener(type, f);
     this.#detach();
     for (const room of this.#rooms.values()) room._closed(reason);
-    this.#report();
-  }
-
-  #report() {
-    if (this.status === this.#status) return;
-    this.#status = this.status;
-    this._emit("status", { status: this.#status, reason: this.#closed });
-    for (const room of this.#rooms.values()) room._report();
+    this._report();
   }
 
   /** The network coming back, or a page waking up, is the moment to look. */
   #watchBrowser() {
     if (!globalThis.addEventListener) return;
     const look = () => {
-      this.#report();
+      this._report();
       if (this.#link) return this.#link.probe(5000);
       this.#attempt = 0;
       this.#reconnectIn(0);
@@ -303,23 +298,21 @@ export class Client extends Emitter {
     const hide = () => {
       for (const room of this.#rooms.values()) room._suspend();
       this.#detach(); // a page that is kept for going back must not look as if somebody sat before it
+      this._report();
     };
     this.#browser = [
-      [globalThis, "online", look], [globalThis, "pagehide", hide],
+      [globalThis, "online", look],
+      [globalThis, "offline", () => { this._report(); this.#link?.probe(5000); }],
+      [globalThis, "pagehide", hide],
       [globalThis, "pageshow", (e) => { if (e.persisted) look(); }],
-      [globalThis, "offline", () => { this.#report(); this.#link?.probe(5000); }],
-      ...(globalThis.document
-        ? [[document, "visibilitychange", () => { if (!document.hidden) look(); }]] : []),
-    ];
+      [globalThis.document, "visibilitychange", () => { if (!document.hidden) look(); }],
+    ].filter(([target]) => target);
     for (const [target, type, f] of this.#browser) target.addEventListener(type, f);
   }
 }
 
 const SYSTEM_CLOCK = {
-  now: () => Date.now(),
-  random: () => Math.random(),
-  setTimeout: (f, ms) => setTimeout(f, ms),
-  clearTimeout: (id) => clearTimeout(id),
+  now: Date.now, random: Math.random, setTimeout: (f, ms) => setTimeout(f, ms), clearTimeout: (id) => clearTimeout(id),
 };
 
 /** One WebSocket: messages out in batches, messages in one by one, and a watch over its life. */
@@ -342,9 +335,7 @@ class Link {
   }
 
   /** Sends a message soon, together with what else is sent in this turn of the event loop. */
-  send(text) {
-    if (this.#out.push(text) === 1) queueMicrotask(() => this.#flush());
-  }
+  send(text) { if (this.#out.push(text) === 1) queueMicrotask(() => this.#flush()); }
 
   /** Expects a sign of life within ms. */
   probe(ms) {
@@ -420,10 +411,11 @@ class Outbox {
   #kept = []; // our newest confirmed ones
   #sent = 0; // how many of pending the server was given since the last turn back
   #flight = []; // what was sent and not answered; stale, if it was taken back to be sent again
+  #late = false; // whether what waits on the server, by the numbers it had once, may be answered at any time
+  #mixed = false; // whether our numbers are not those of the log
 
   add(op) {
-    this.pending.push(op);
-    this.#renumber();
+    op.n = this.last + this.pending.push(op);
     return op;
   }
 
@@ -431,7 +423,7 @@ class Outbox {
   next(window) {
     if (this.#sent >= Math.min(window, this.pending.length)) return undefined;
     const op = this.pending[this.#sent++];
-    op.sentAs = { session: this.session, n: op.n };
+    op.sent[this.session] = op.n;
     this.#flight.push({ op, n: op.n, stale: false });
     return op;
   }
@@ -442,32 +434,36 @@ class Outbox {
    */
   begin(session, n) {
     this.#flight = [];
-    if (session !== this.session) this.#move(session, n ?? 0);
-    else if (n !== undefined && n < this.last) return this.#takeBack(n);
+    this.#late = n === undefined;
+    for (const op of this.pending) op.queued = false; // by whom we were connected to before
+    if (session !== this.session) {
+      Object.assign(this, { session, last: n ?? 0 });
+      this.#kept = [];
+      this.#renumber();
+    } else if (n < this.last) {
+      return this.#takeBack(n);
+    }
     this.turnBack(n ?? 0);
     return true;
   }
 
-  /** What was under way under the old session may be in the log: confirm() looks for it there. */
-  #move(session, n) {
-    for (const op of this.pending) if (op.sentAs) op.former.push(op.sentAs);
-    this.session = session;
-    this.last = n;
-    this.#kept = [];
-    this.#renumber();
-  }
-
   /** Gives the session up. What the log lost after n, and is still held, is sent again with the rest. */
   abandon(n) {
-    this.pending.unshift(...this.#kept.filter((op) => op.n > n));
+    this.#reopen(this.#kept.filter((op) => op.n > n));
     this.session = "";
   }
 
-  /** Whether an operation may already be in the log under a session that we gave up. */
-  get unsure() { return this.pending.some((op) => op.former.length > 0); }
+  /** Whether an operation may be in the log already, under a session that we gave up, or another number. */
+  get unsure() {
+    return this.#mixed || this.pending.some((op) => Object.keys(op.sent).some((s) => s !== this.session));
+  }
 
-  /** Nothing more will be seen of earlier sessions. */
-  forgetFormer() { for (const op of this.pending) op.former = []; }
+  /** The whole log was seen. */
+  makeSure() {
+    const { session } = this;
+    this.#mixed = false;
+    for (const op of this.pending) op.sent = session in op.sent ? { [session]: op.sent[session] } : {};
+  }
 
   /** An operation of the log. Returns those of ours that are confirmed by it. */
   confirm({ session, n, seq, data }) {
@@ -477,19 +473,20 @@ class Outbox {
       return [];
     }
     const done = this.settle(n - 1); // before n in the log, seen or not: the stream started after them
-    const op = this.pending[0];
-    if (op?.text === JSON.stringify(data)) {
-      op.seq = seq;
-      return [...done, ...this.settle(n)];
-    }
-    this.last = n; // another page wrote it with our session: ours come behind it
+    const text = JSON.stringify(data);
+    const i = this.pending.findIndex((op) => op.text === text && session in op.sent);
+    if (i >= 0) this.pending.unshift(Object.assign(this.pending.splice(i, 1)[0], { n, seq }));
+    if (i >= 0) done.push(...this.settle(n));
+    if (i === 0) return done;
+    this.#mixed = true; // or another page wrote it with our session: the others come behind it
+    this.last = n;
     this.#renumber();
     this.turnBack(n);
     return done;
   }
 
   #confirmFormer(session, n, seq) {
-    const i = this.pending.findIndex((op) => op.former.some((f) => f.session === session && f.n === n));
+    const i = this.pending.findIndex((op) => op.sent[session] === n);
     if (i < 0) return [];
     const [op] = this.pending.splice(i, 1);
     op.seq = seq;
@@ -508,11 +505,22 @@ class Outbox {
     return done;
   }
 
-  /** What a nack of n is about: answers come in the order in which we sent, and numbers change. */
+  /** All of ours up to n wait on the server. */
+  queued(n) {
+    this.#late = true;
+    for (const op of this.pending) if (op.n <= n) op.queued = true;
+  }
+
+  /**
+   * What a nack of n is about: numbers change while answers are on their way. These come in the order in which
+   * we sent, but not for what waits on the server: then op is missing when two have had the number.
+   */
   answered(n) {
-    const i = this.#flight.findIndex((f) => f.n === n);
-    if (i < 0) return { op: this.pending.find((op) => op.n === n), stale: false };
-    return this.#flight.splice(i, 1)[0];
+    const sent = this.#flight.filter((f) => f.n === n);
+    const [{ op, stale } = {}] = sent;
+    if (this.#late) return { op: sent.every((f) => f.op === op) ? op : undefined, stale: op && sent.every((f) => f.stale) };
+    this.#flight = this.#flight.filter((f) => f !== sent[0]);
+    return { op, stale };
   }
 
   /** Removes an operation that was refused for good; those behind it move up. */
@@ -540,12 +548,17 @@ class Outbox {
   #takeBack(n) {
     const lost = this.#kept.filter((op) => op.n > n);
     if (lost.length !== this.last - n) return false;
-    for (const op of lost) Object.assign(op, { seq: undefined, queued: false });
-    this.#kept = this.#kept.filter((op) => op.n <= n);
-    this.pending.unshift(...lost);
+    this.#reopen(lost);
     this.last = n;
     this.turnBack(n);
     return true;
+  }
+
+  /** What was confirmed waits once more, in front of what is pending. */
+  #reopen(ops) {
+    for (const op of ops) Object.assign(op, { seq: undefined, queued: false });
+    this.#kept = this.#kept.filter((op) => !ops.includes(op));
+    this.pending.unshift(...ops);
   }
 
   #renumber() { this.pending.forEach((op, i) => { op.n = this.last + 1 + i; }); }
@@ -554,14 +567,13 @@ class Outbox {
 /** One room on a client. Made by client.join(). */
 export class Room extends Emitter {
   session = ""; access = "none"; durability = "";
-  /** The newest confirmed operation that was handed to the application; null before the first. */
-  position = null;
+  position = null; // after the newest operation that was handed to the application
+  synced = false; // whether everything was received that was in the log at the last join
   participants = new Map();
-  /** Operations of others that have no place in the log yet. */ tentative = [];
-  /** Whether everything was received that was in the log at the last join. */ synced = false;
+  tentative = []; // operations of others that have no place in the log yet
   #client; #clock; #options; #memory; #presence; #outbox = new Outbox(); #handlers;
-  #resume = ""; #join = ""; #joined = false; #joinedAt = -Infinity; #ended = ""; #state = "live";
-  #head = 0; #inLog = 0; #window = 256; #gaps = 0; #hold; #retry; #status = "";
+  #resume = ""; #join = ""; #joined = false; #joinedAt = -Infinity; #ended = ""; #told = "";
+  #state = "live"; #ahead = ""; #head = 0; #inLog = 0; #blind = false; #void = Infinity; #window = 256; #gaps = 0; #hold; #retry; #late;
 
   constructor(client, clock, id, options, memory) {
     super();
@@ -571,25 +583,23 @@ export class Room extends Emitter {
     this.#options = options;
     this.#memory = memory;
     this.#presence = new Presence(clock, options.presence ?? {}, {
-      send: (data) => this.#sendPresence(data),
+      send: (data) => this.#joined && client._send({ type: "presence", room: id, data }),
       // Thirty times a second is smooth, and half of what the server allows by default.
       pause: () => Math.max(33, 1000 / (client.limits.presencePerSecond ?? 60)),
     });
     this.#handlers = {
       op: this.#onOp, nack: this.#onNack, queued: this.#onQueued, tentative: this.#onTentative,
-      rewind: this.#onRewind, left: this.#onLeft, presence: this.#onPresence, state: this._onState,
-      error: this.#onError, event: (m) => this._emit("event", m),
+      rewind: this.#onRewind, left: this.#onLeft, presence: this.#onPresence, error: this.#onError,
+      state: this.#onState, event: (m) => this._emit("event", m),
       "snapshot-wanted": (m) => this._emit("snapshot-wanted", { position: m.position }),
     };
     this.#restore(memory.load());
   }
 
-  /** joining, live, degraded, left, or while there is no connection the status of the client. */
+  /** Like the client's, but of this room alone; "left" when it is over. */
   get status() {
     if (this.#ended) return "left";
-    if (this.#client.status !== "live" && this.#client.status !== "degraded") return this.#client.status;
-    if (!this.#joined) return "joining";
-    return this.#state === "live" ? this.#client.status : "degraded";
+    return this.#client._outside || worse(this.#client._state, this.#joined ? this.#state : "joining");
   }
 
   /** Why the room is left: a reason of the server, a code, or "left". */
@@ -601,44 +611,30 @@ export class Room extends Emitter {
   /** What others see of us. */
   get presence() { return { ...this.#presence.data }; }
 
-  /**
-   * Writes an operation, now or when there is a connection. Its promise tells how it ended.
-   * @param {unknown} data @returns {import("./client").PendingOperation}
-   */
+  /** Writes an operation, now or when there is a connection. Its promise tells how it ended. */
   submit(data) {
     const over = this.#ended || this.#client.reason;
     if (over) throw new FlowError(over, "the room is not joined any more");
     const text = JSON.stringify(data);
     if (text === undefined) throw new TypeError("an operation must be a JSON value");
     const op = this.#outbox.add(operation(text));
-    this.#save();
-    this._emit("pending");
+    this.#changed();
     this.#pump();
     return op;
   }
 
-  /**
-   * Changes keys of our presence, null removes one. Fast changes are merged, the newest wins.
-   * @param {Record<string, unknown>} patch
-   */
+  /** Changes keys of our presence, null removes one. Fast changes are merged, the newest wins. */
   setPresence(patch) {
     this.#presence.set(patch);
     this.#showOwnPresence();
   }
 
-  /**
-   * Sends an event, at most once. Returns false when there is no connection for it.
-   * @param {string} name @param {unknown} [data]
-   * @param {{to?: {session: string} | {user: string}, echo?: boolean}} [options]
-   */
+  /** Sends an event, at most once. Returns false when there is no connection for it. */
   send(name, data = null, { to, echo } = {}) {
     return this.#joined && this.#client._send({ type: "event", room: this.id, name, data, to, echo });
   }
 
-  /**
-   * Stores the state at a position, by default the one after the last op event.
-   * @param {unknown} data @param {string | null} [position] @returns {Promise<void>}
-   */
+  /** Stores the state at a position, by default the one after the last op event. */
   snapshot(data, position = this.position) {
     return new Promise((resolve, reject) => {
       const lost = new FlowError("unavailable", "there is no connection");
@@ -657,41 +653,52 @@ export class Room extends Emitter {
     this.#finish("left");
   }
 
-  _connected() { this.#sendJoin(); }
-
-  _disconnected() {
-    this.#stop();
-    this._report();
-  }
+  get _unconfirmed() { return this.#outbox.pending.length; }
 
   _closed(reason) {
     this._suspend();
     for (const op of this.#outbox.pending) op.reject(new FlowError(reason));
-    this._report();
   }
 
   _suspend() { this.#memory.release(); }
 
   _report() {
-    if (this.status === this.#status) return;
-    this.#status = this.status;
-    this._emit("status", { status: this.#status, reason: this.#ended || this.#client.reason });
+    const { status } = this;
+    if (status === this.#told) return;
+    this.#told = status;
+    this._emit("status", { status, reason: this.#ended || this.#client.reason });
   }
 
-  /** Until joined comes, what arrives belongs to a stream that we have ended. */
+  /** What joined told of all rooms before the server did is not our own. */
+  _onServerState(state) { this.#onState({ state: this.#ahead === state ? "live" : this.#state }); }
+
+  /** Once all is live the journals are empty: what of others has not come by now never will. */
+  #onState({ state }) {
+    this.#state = state;
+    this.#ahead = "";
+    if (this.status === "live" && this.tentative.length > 0) {
+      this.tentative = [];
+      this._emit("pending");
+    }
+    this.#client._report();
+  }
+
+  /** Until joined comes, what arrives belongs to a stream that we have ended. What is void stays void. */
   _receive(m) {
-    if (this.#joined) this.#handlers[m.type]?.call(this, m);
+    if (this.#joined) return this.#handlers[m.type]?.call(this, m);
+    if (m.type === "rewind") this.#void = Math.min(this.#void, seqOf(m.position));
   }
 
-  #stop() {
+  /** Ends the stream, if there is one. */
+  _stop() {
     this.#joined = false;
     this.#join = "";
-    this.#clock.clearTimeout(this.#hold);
-    this.#clock.clearTimeout(this.#retry);
-    this.#hold = undefined;
+    for (const timer of [this.#hold, this.#retry, this.#late]) this.#clock.clearTimeout(timer);
+    this.#hold = this.#late = undefined;
   }
 
-  #sendJoin() {
+  /** Asks for the stream, from where we are. */
+  _join() {
     this.#joinedAt = this.#clock.now();
     this.#retry = this.#clock.setTimeout(() => this.#rejoin(), 15_000);
     this.#join = this.#client._request({
@@ -703,14 +710,14 @@ export class Room extends Emitter {
       if (m.type === "joined") this.#begin(m);
       else this.#joinRefused(errorOf(m));
     });
-    this._report();
+    this.#client._report();
   }
 
   /** Starts the stream again; not more than once a second, so that no mistake becomes a storm. */
   #rejoin(ms = Math.max(0, this.#joinedAt + 1000 - this.#clock.now())) {
-    this.#stop();
-    this.#retry = this.#clock.setTimeout(() => this.#sendJoin(), ms);
-    this._report();
+    this._stop();
+    this.#retry = this.#clock.setTimeout(() => this._join(), ms);
+    this.#client._report();
   }
 
   #joinRefused(err) {
@@ -724,30 +731,31 @@ export class Room extends Emitter {
   }
 
   #begin(m) {
-    if (!this.#outbox.begin(m.session, m.n)) return this.#renounce(m.n);
+    const gone = m.reason === "deleted" ? this.pending : []; // the room is another one of the same name
+    if (m.reason === "deleted") this.#outbox = new Outbox();
     const reset = !m.resumed;
+    if (reset) this.#outbox.rewind(Math.min(this.#void, seqOf(m.head)));
+    this.#void = Infinity;
+    if (!this.#outbox.begin(m.session, m.n)) return this.#renounce(m.n);
     if (reset) this.position = m.position;
     this.#resume = m.resume;
-    this.#state = m.state ?? "live";
+    this.#state = this.#ahead = m.state === this.#client._state ? "live" : m.state; // what is not of all rooms
     this.#head = seqOf(m.head);
     this.#inLog = m.n ?? 0;
+    this.#blind = m.n === undefined; // the server itself does not see the log
     this.#window = this.#client.limits.pending;
-    this.session = m.session;
-    this.access = m.access;
-    this.durability = m.durability;
-    this.tentative = [];
-    this.synced = false;
+    const { session, access, durability } = m;
+    Object.assign(this, { session, access, durability, tentative: [], synced: false });
     this.#joined = true;
     const { pending, last } = this.#outbox;
     if (this.#inLog > last + pending.length) this.#confirmed(this.#outbox.settle(this.#inLog));
-    this.#save();
     if (reset) {
       const { position, reason } = m;
       this._emit("reset", { snapshot: m.snapshot?.data, position, reason });
     }
     this.#onPresence({ reset: true, join: m.participants });
-    this._emit("pending");
-    this._report();
+    for (const op of gone) this.#refused(op, new FlowError("room_deleted", "the room was deleted"));
+    this.#changed();
     this.#advance();
   }
 
@@ -778,8 +786,7 @@ export class Room extends Emitter {
     this.#gaps = 0;
     this.#window = Math.min(this.#window * 2, this.#client.limits.pending);
     for (const op of ops) op.resolve({ n: op.n, seq: op.seq });
-    this.#save();
-    this._emit("pending");
+    this.#changed();
   }
 
   /** Once the stream has reached the head, what joined said about our operations is settled. */
@@ -787,16 +794,31 @@ export class Room extends Emitter {
     if (!this.synced && seqOf(this.position) >= this.#head) {
       this.synced = true;
       this.#confirmed(this.#outbox.settle(this.#inLog));
-      this.#outbox.forgetFormer();
+      if (!this.#blind) this.#outbox.makeSure();
       this.#save();
       this._emit("synced");
     }
+    if (this.synced && this.#outbox.unsure) this.#look();
     this.#pump();
   }
 
+  /** Starts the stream again soon, if that alone can tell what the log has of ours. */
+  #look() {
+    this.#late ??= this.#clock.setTimeout(() => {
+      this.#late = undefined;
+      if (this.#outbox.unsure || this.#outbox.pending[0]?.n <= this.#inLog) this.#rejoin();
+    }, 5000);
+  }
+
+  /** Our operations are others, or stand otherwise, than before. */
+  #changed() {
+    this.#save();
+    this._emit("pending");
+    this.#client._report();
+  }
+
   #pump() {
-    if (!this.#joined || this.#hold !== undefined) return;
-    if (!this.synced && this.#outbox.unsure) return;
+    if (!this.#joined || this.#hold !== undefined || this.#outbox.unsure) return;
     let sent = 0;
     for (let op; (op = this.#outbox.next(this.#window)); sent++) {
       const text = `{"type":"op","room":${JSON.stringify(this.id)},"n":${op.n},"data":${op.text}}`;
@@ -815,50 +837,66 @@ export class Room extends Emitter {
   }
 
   #onNack(m) {
-    const err = errorOf(m);
     const { op, stale } = this.#outbox.answered(m.n);
     if (REFUSED.has(m.code)) {
-      if (op) this.#refuse(op, err);
+      if (!op && m.n > this.#outbox.last) return this.#rejoin(); // after joined no old answer comes any more
+      if (op) this.#refuse(op, errorOf(m));
       return this.#pump();
     }
-    if (m.code === "duplicate" || stale) return;
-    if (m.code === "not_joined" || m.last < this.#outbox.last) return this.#rejoin();
+    if (m.code === "duplicate") { // it comes in the stream, soon, unless the stream began behind it
+      this.#inLog = Math.max(this.#inLog, m.last ?? m.n);
+      return this.#look();
+    }
+    if (stale) return;
+    if (m.code === "not_joined" || (m.code === "gap" && m.last < this.#outbox.last)) return this.#rejoin();
     this.#outbox.turnBack(m.last ?? m.n - 1);
     if (m.code === "gap") return this.#pumpAfter(this.#gaps++ && Math.min(5000, 50 * 2 ** this.#gaps));
     this.#window = 1; // one operation knocks until the door is open
-    this._emit("nack", { op, error: err, final: false });
+    if (op) this._emit("nack", { op, error: errorOf(m), final: false });
     this.#pumpAfter((m.retryAfter ?? 1000) * (1 + this.#clock.random() / 4));
   }
 
   #refuse(op, error) {
     if (!this.#outbox.drop(op)) return;
-    op.reject(error);
-    this.#save();
-    this._emit("nack", { op, error, final: true });
-    this._emit("pending");
+    this.#refused(op, error);
+    this.#changed();
   }
 
-  #onQueued(m) {
-    for (const op of this.#outbox.pending) if (op.n <= m.n) op.queued = true;
+  #refused(op, error) {
+    op.reject(error);
+    this._emit("nack", { op, error, final: true });
+  }
+
+  #onQueued({ n }) {
+    this.#outbox.queued(n);
     this.#window = this.#client.limits.pending;
-    this._emit("queued", { n: m.n });
+    this._emit("queued", { n });
     this._emit("pending");
     this.#pump();
   }
 
   #onTentative({ session, n, user, data }) {
     if (session === this.session) return;
-    this.tentative = [...this.tentative, { session, n, user, data }];
+    const known = this.tentative.filter((t) => t.session !== session || t.n !== n);
+    this.tentative = [...known, { session, n, user, data }];
     this._emit("tentative", { session, n, user, data });
   }
 
+  /** An application that does not undo gets the room's state anew; our void operations wait for that, too. */
   #onRewind({ position, reason }) {
-    const undo = this.#options.rewind === true;
-    this.position = undo ? position : null;
-    if (undo) this._emit("rewind", { position, reason });
-    if (!undo || !this.#outbox.rewind(seqOf(position))) return this.#rejoin();
-    this._emit("pending");
-    this.#pump();
+    if (this.#options.rewind !== true) {
+      this.#void = Math.min(this.#void, seqOf(position));
+      this.position = null;
+      return this.#rejoin();
+    }
+    this.position = position;
+    this.tentative = [];
+    this.#window = this.#client.limits.pending;
+    const held = this.#outbox.rewind(seqOf(position));
+    this._emit("rewind", { position, reason });
+    this.#changed();
+    if (held) this.#pump();
+    else this.#rejoin();
   }
 
   #onLeft({ reason }) {
@@ -888,16 +926,6 @@ export class Room extends Emitter {
     if (self) self.presence = { __proto__: null, ...this.#presence.data };
   }
 
-  #sendPresence(data) {
-    return this.#joined && this.#client._send({ type: "presence", room: this.id, data });
-  }
-
-  _onState(m) {
-    this.#state = m.state;
-    if (m.state === "live") this.tentative = []; // the journal is empty
-    this._report();
-  }
-
   #onError(m) {
     if (m.code === "not_joined") return this.#rejoin();
     if (m.code === "rate_limited") this.#presence.again(m.retryAfter ?? 1000);
@@ -905,8 +933,8 @@ export class Room extends Emitter {
   }
 
   #finish(reason) {
-    const pending = this.pending;
-    this.#stop();
+    const { pending } = this;
+    this._stop();
     this.#ended = reason;
     this.#memory.clear();
     this.#client._remove(this);
@@ -916,11 +944,12 @@ export class Room extends Emitter {
     for (const op of pending) op.reject(new FlowError(reason));
     this._emit("left", { reason, pending });
     this._report();
+    this.#client._report();
   }
 
   #forgetSession() {
     this.#resume = "";
-    this.#memory.clear();
+    this.#save();
   }
 
   #restore(saved) {
@@ -928,13 +957,12 @@ export class Room extends Emitter {
     this.#resume = saved.resume;
     this.#outbox.session = saved.session;
     this.#outbox.last = saved.n;
-    for (const { text, ...rest } of saved.pending) this.#outbox.add(operation(text, rest));
+    for (const { text, sent } of saved.pending) this.#outbox.add(operation(text, sent));
   }
 
   #save() {
-    if (!this.#resume) return;
     const { session, last, pending } = this.#outbox;
-    const kept = pending.map(({ text, sentAs, former }) => ({ text, sentAs, former }));
+    const kept = pending.map(({ text, sent }) => ({ text, sent }));
     this.#memory.save({ resume: this.#resume, session, n: last, pending: kept });
   }
 }
@@ -1028,8 +1056,9 @@ function tabStorage() {
   }
 }
 
-function operation(text, { sentAs = undefined, former = [] } = {}) {
-  const op = { n: 0, text, data: JSON.parse(text), seq: undefined, queued: false, sentAs, former };
+/** sent tells under which session it was sent, and with which number the last time. */
+function operation(text, sent = {}) {
+  const op = { n: 0, text, data: JSON.parse(text), seq: undefined, queued: false, sent };
   op.confirmed = new Promise((resolve, reject) => Object.assign(op, { resolve, reject }));
   op.confirmed.catch(() => {}); // the nack event tells it as well: nobody is forced to wait here
   return op;
@@ -1045,6 +1074,8 @@ function merge(target, patch) {
   }
   return target;
 }
+
+function worse(a, b) { return STATES.indexOf(a) > STATES.indexOf(b) ? a : b; }
 
 function seqOf(position) { return position === null ? 0 : Number.parseInt(position, 10); }
 

@@ -148,18 +148,6 @@ test("Client.send/batches", async () => {
   same(socket().sent.map((m) => m.data), [...Array(200).keys(), ...Array(200).keys()]);
 });
 
-// The state of the server is the status of the client, and of its rooms.
-test("Client.state/degraded", async () => {
-  const { client, room, socket } = await joinedRoom();
-  const seen = [];
-  client.on("status", (s) => seen.push(s.status));
-  socket().say({ type: "state", state: "degraded", scope: "all", since: 0 });
-  same([client.status, room.status], ["degraded", "degraded"]);
-  socket().say({ type: "state", state: "recovering", scope: "all", since: 0 });
-  socket().say({ type: "state", state: "live", scope: "all", since: 0 });
-  same([seen, room.status], [["degraded", "live"], "live"]);
-});
-
 // What is not a message harms nothing; an unknown type is ignored.
 test("Client.receive/strange messages", async () => {
   const { client, socket } = await joinedRoom();

@@ -16,6 +16,8 @@ export function generator(seed) {
 /** faults: which may happen, see the methods below. After calm() there are none any more. */
 export class Simulation {
   log = []; // {session, n, data, hash}
+  journal = []; // {session, n, data}: what waits for the log while it is away
+  state = "live";
   sockets = new Set();
   #sessions = new Map(); // id -> the socket that holds it, or null
   #ids = 0;
@@ -42,7 +44,8 @@ export class Simulation {
         server.sockets.add(this);
         this.#later("out", () => {
           this.readyState = 1;
-          this.say({ type: "welcome", user: "u", state: "live", limits: { pending: 16 }, heartbeat: 25_000 });
+          const { state } = server;
+          this.say({ type: "welcome", user: "u", state, limits: { pending: 16 }, heartbeat: 25_000 });
         });
       }
 
@@ -91,28 +94,96 @@ export class Simulation {
     this.#sessions.set(session, socket);
     Object.assign(socket, { session, room: m.room });
     const from = this.#find(m.position);
+    const away = this.state !== "live"; // a position that cannot be judged is believed, for now
     const start = from ?? 0;
+    socket.believed = away && m.position !== undefined && from === undefined;
     socket.say({
-      type: "joined", id: m.id, room: m.room, session, resume: session, access: "editor", resumed: from !== undefined,
-      n: this.chance(this.faults.noN ?? 0) ? undefined : this.#last(session), position: this.#position(start),
-      head: this.#position(this.log.length), participants: [], state: "live", durability: "redis",
+      type: "joined", id: m.id, room: m.room, session, resume: session, access: "editor",
+      resumed: from !== undefined || socket.believed,
+      n: away || from !== undefined && this.chance(this.faults.noN ?? 0) ? undefined : this.#last(session),
+      position: socket.believed ? m.position : this.#position(start),
+      head: socket.believed ? m.position : this.#position(this.log.length),
+      participants: [], state: this.state, durability: "redis",
     });
     for (let i = start; i < this.log.length; i++) this.#tell(socket, i);
+    for (const op of this.journal) socket.say({ type: "tentative", room: m.room, user: "u", ...op });
   }
 
   #op(socket, { room, n, data }) {
     const { session } = socket;
+    if (this.state !== "live") return this.#hold(socket, { room, n, data });
     const last = this.#last(session);
     const refuse = (code, more) => socket.say({ type: "nack", room, n, code, last, message: code, ...more });
     if (n <= last) return refuse("duplicate");
     if (data.bad && (n === last + 1 || this.chance(0.5))) return refuse("rejected");
     if (this.chance(this.faults.unavailable ?? 0)) return refuse("unavailable", { retryAfter: 50 });
     if (n > last + 1) return refuse("gap");
-    this.log.push({ session, n, data, hash: String(++this.#ids).padStart(16, "0") });
+    this.#append({ session, n, data });
+  }
+
+  #append(op) {
+    this.log.push({ ...op, hash: String(++this.#ids).padStart(16, "0") });
     for (const member of this.sockets) if (member.session) this.#tell(member, this.log.length - 1);
   }
 
+  /** Without the log nobody knows what a session has in it: what comes first is taken as the next. */
+  #hold(socket, { room, n, data }) {
+    const { session } = socket;
+    const refuse = (code, more) => socket.say({ type: "nack", room, n, code, message: code, ...more });
+    if (this.faults.reject) return refuse("unavailable", { last: 0, retryAfter: 100 });
+    if (data.bad) return refuse("rejected");
+    const held = this.journal.filter((op) => op.session === session);
+    if (held.length > 0 && n > held.at(-1).n + 1) return refuse("gap", { last: held.at(-1).n });
+    if (held.length > 0 && n < held[0].n) return refuse("unavailable", { last: 0, retryAfter: 100 });
+    if (held.length === 0 || n > held.at(-1).n) {
+      this.journal.push({ session, n, data });
+      this.#toAll({ type: "tentative", session, n, user: "u", data }, socket);
+    }
+    socket.say({ type: "queued", room, n: this.journal.findLast((op) => op.session === session).n });
+  }
+
+  /** The log is away for up to two seconds. It may come back without its end, or the server may die. */
+  #outage() {
+    this.#become("degraded");
+    this.clock.setTimeout(() => {
+      if (this.chance(this.faults.crash ?? 0)) {
+        this.journal = [];
+        for (const socket of [...this.sockets]) socket.kill();
+      }
+      if (this.chance(this.faults.forget ?? 0)) this.#loseTail();
+      this.#become("recovering");
+      this.clock.setTimeout(() => this.#replay(), 50);
+    }, this.random() * 2000);
+  }
+
+  #replay() {
+    for (const socket of [...this.sockets].filter((s) => s.believed)) {
+      socket.believed = false;
+      socket.say({ type: "rewind", room: socket.room, position: this.#position(0), reason: "repair" });
+      for (let i = 0; i < this.log.length; i++) this.#tell(socket, i);
+    }
+    for (const { session, n, data } of this.journal.splice(0)) {
+      const last = this.#last(session);
+      if (n <= last) continue;
+      if (n === last + 1) this.#append({ session, n, data });
+      else this.#sessions.get(session)?.say({ type: "nack", room: "board", n, code: "gap", last, message: "gap" });
+    }
+    this.#become("live");
+  }
+
+  #become(state) {
+    this.state = state;
+    for (const socket of this.sockets) socket.say({ type: "state", state, scope: "instance", since: 0 });
+  }
+
+  #toAll(message, but) {
+    for (const member of this.sockets) {
+      if (member.session && member !== but && !member.believed) member.say({ room: member.room, ...message });
+    }
+  }
+
   #tell(socket, i) {
+    if (socket.believed) return;
     socket.say({ type: "op", room: socket.room, seq: i + 1, user: "u", time: 0, ...this.log[i] });
   }
 
@@ -129,23 +200,21 @@ export class Simulation {
 
   /** One moment of bad luck. */
   trouble() {
-    const { kill = 0, expire = 0, lose = 0 } = this.faults;
+    const { kill = 0, expire = 0, lose = 0, outage = 0 } = this.faults;
     for (const socket of [...this.sockets]) {
       if (!this.chance(kill)) continue;
       if (this.chance(expire)) this.#sessions.delete(socket.session);
       socket.kill();
     }
     if (this.chance(lose)) this.#loseTail();
+    if (this.state === "live" && this.chance(outage)) this.#outage();
   }
 
   /** Redis comes back without its last operations: members are told where the log ends now. */
   #loseTail() {
     const seq = Math.max(0, this.log.length - 1 - Math.floor(this.random() * 5));
     this.log.length = seq;
-    for (const socket of this.sockets) {
-      if (!socket.session) continue;
-      socket.say({ type: "rewind", room: socket.room, position: this.#position(seq), reason: "repair" });
-    }
+    this.#toAll({ type: "rewind", position: this.#position(seq), reason: "repair" });
   }
 
   async run(ms) {

@@ -3,7 +3,7 @@ import { Simulation } from "./simulated.js";
 
 const SEEDS = 40;
 
-/** An application: it keeps a list of what the log says. */
+/** An application: it keeps a list of what the log says, and shows what is pending on top of it. */
 function observe(client, name, undo) {
   const room = client.join("board", { storage: null, rewind: undo });
   const app = { name, room, state: [], submitted: [], broken: "" };
@@ -21,7 +21,18 @@ function observe(client, name, undo) {
     expected = Number.parseInt(position, 10);
     app.state.length = Math.min(app.state.length, expected);
   });
+  const watch = () => { app.broken ||= flaw(app); };
+  for (const type of ["op", "pending", "queued", "tentative", "synced", "status"]) room.on(type, watch);
   return app;
+}
+
+/** What its user would see wrong: an own change twice, or not at all once everything was received. */
+function flaw({ room, state, submitted }) {
+  const shown = [...state, ...room.pending.map((op) => op.data.id)];
+  const twice = shown.find((id, i) => shown.indexOf(id) !== i);
+  if (twice) return `${twice} is shown twice`;
+  const lost = room.synced && room.status !== "joining" && submitted.find(({ id, bad }) => !bad && !shown.includes(id));
+  return lost ? `${lost.id} has vanished` : "";
 }
 
 async function simulate(seed, faults) {
@@ -32,8 +43,8 @@ async function simulate(seed, faults) {
       for (let k = Math.floor(sim.random() * 4); k > 0; k--) {
         const bad = sim.random() < (faults.bad ?? 0);
         const id = `${app.name}${app.submitted.length}${bad ? "!" : ""}`;
-        app.submitted.push({ id, bad });
         app.room.submit({ id, bad });
+        app.submitted.push({ id, bad });
       }
     }
     await sim.run(60);
@@ -44,7 +55,8 @@ async function simulate(seed, faults) {
   for (const app of apps) {
     same(app.broken, "", `seed ${seed}, stream of ${app.name}`);
     same(app.state, log, `seed ${seed}, state of ${app.name}`);
-    same(app.room.pending.length, 0, `seed ${seed}, pending of ${app.name}`);
+    same([app.room.pending, app.room.tentative], [[], []], `seed ${seed}, what waits for ${app.name}`);
+    same(app.room.status, "live", `seed ${seed}, status of ${app.name}`);
     const good = app.submitted.filter((op) => !op.bad).map((op) => op.id);
     same(log.filter((id) => id[0] === app.name), good, `seed ${seed}, operations of ${app.name}`);
   }
@@ -64,6 +76,13 @@ for (const [name, faults] of Object.entries({
   "joined without n": { kill: 0.02, noN: 0.5 },
   // A log that lost its tail gets it back from the authors. I1, I2
   "lost tail": { lose: 0.01, kill: 0.01, unavailable: 0.05, bad: 0.1 },
+  // What was queued while the log was away is in it in the end, and nothing is shown twice. I1, I3, I14
+  "outages": { outage: 0.02, kill: 0.01, bad: 0.1 },
+  "outages in which operations are refused": { outage: 0.02, kill: 0.01, bad: 0.1, reject: true },
+  // Neither a server that dies with its journal nor a log that lost its end takes anything along. I1, I14
+  "outages with losses": { outage: 0.02, kill: 0.01, crash: 0.3, forget: 0.3 },
+  // A session that ends in an outage repeats nothing of what may be in the log in the end. I1
+  "outages with expired sessions": { outage: 0.02, kill: 0.02, expire: 0.5, crash: 0.2, bad: 0.1 },
 })) {
   test(`Room/simulated ${name}`, async () => {
     for (let seed = 1; seed <= SEEDS; seed++) await simulate(seed, faults);

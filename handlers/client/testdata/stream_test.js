@@ -53,35 +53,6 @@ test("Room.join/reset from a snapshot", async () => {
   same([world.room.synced, world.told.synced.length], [true, 2]);
 });
 
-// An application that cannot undo starts again from a snapshot.
-test("Room.rewind/joins again without a position", async () => {
-  const { socket, clock, told, room } = await joinedRoom();
-  room.submit("a");
-  socket().say(op(1, "s1", 1, "a"));
-  await socket().take();
-  socket().say({ type: "rewind", room: "board", position: at(0), reason: "repair" });
-  await clock.advance(1000);
-  const join = await socket().joined({ n: 0, position: at(0), head: at(0) });
-  same([join.position, told.rewind.length, told.reset.length], [undefined, 0, 2]);
-  same(ops(await socket().take()), [[1, "a"]]);
-});
-
-// One that can undo is told where to, and our void operations go out again in order. I1
-test("Room.rewind/undone by the application", async () => {
-  const { socket, told, room } = await joinedRoom({ join: { rewind: true } });
-  for (let n = 1; n <= 3; n++) {
-    room.submit(n);
-    socket().say(op(n, "s1", n, n));
-  }
-  room.submit(4);
-  await socket().take();
-  socket().say({ type: "rewind", room: "board", position: at(1), reason: "repair" });
-  same(told.rewind, [{ position: at(1), reason: "repair" }]);
-  same(ops(await socket().take()), [[2, 2], [3, 3], [4, 4]]);
-  socket().say(op(2, "x", 1), op(3, "s1", 2, 2));
-  same([room.position, room.pending.map((p) => p.n)], [at(3), [3, 4]]);
-});
-
 for (const reason of ["replaced", "kicked", "forbidden", "deleted"]) {
   // A membership that somebody ended is not fought for: no join follows, pending is handed back.
   test(`Room.left/${reason} stops`, async () => {
@@ -135,19 +106,6 @@ test("Room.leave/tells the server", async () => {
   same([room.status, told.left.length], ["left", 1]);
   room.leave();
   same(told.left.length, 1);
-});
-
-// Operations of others without a place are listed until they get one or the journal is empty.
-test("Room.tentative/ends with the operation or with live", async () => {
-  const { socket, room, told } = await joinedRoom();
-  const tentative = (session, n) => ({ type: "tentative", room: "board", session, n, user: "u", data: n });
-  socket().say({ type: "state", room: "board", state: "degraded", scope: "instance", since: 0 });
-  socket().say(tentative("x", 1), tentative("x", 2), tentative("s1", 1), tentative("y", 1));
-  same([room.status, room.tentative.map((t) => [t.session, t.n])], ["degraded", [["x", 1], ["x", 2], ["y", 1]]]);
-  socket().say(op(1, "x", 1));
-  same([room.tentative.length, told.tentative.length], [2, 3]);
-  socket().say({ type: "state", room: "board", state: "live", scope: "instance", since: 0 });
-  same([room.tentative, room.status], [[], "live"]);
 });
 
 // Events and the wish for a snapshot are handed on; a snapshot is stored at our position.
