@@ -66,7 +66,7 @@ func refusals() []scenario {
 		{name: "subscribers killed", instances: 2, passing: true, breaks: once("client", "kill", "type", "pubsub")},
 		{name: "head of the room deleted", instances: 2, passing: true, breaks: once("del", headKey)},
 		{name: "operations of the room deleted", instances: 2, passing: true, breaks: once("del", opsKey)},
-		{name: "room of another type", instances: 2, passing: true, breaks: wrongType},
+		{name: "room of another type", instances: 2, breaks: wrongType},
 	}
 }
 
@@ -81,7 +81,7 @@ func networkFaults() []scenario {
 		{name: "slow", proxied: true, instances: 2, passing: true,
 			breaks: injected(redistest.Faults{DelayReplies: 50 * time.Millisecond})},
 		{name: "replies torn", proxied: true, instances: 2, passing: true,
-			breaks: injected(redistest.Faults{CloseAfter: 700})},
+			breaks: injected(redistest.Faults{CloseAfter: 4000})},
 		{name: "links half open", proxied: true, instances: 2, passing: true, breaks: func(w *world) func() {
 			for _, p := range w.proxies {
 				p.Silence()

@@ -25,7 +25,7 @@ type scenario struct {
 	during func(w *world)
 	// after runs when Redis works again.
 	after func(w *world)
-	// passing is a fault that is over too soon for all instances to take note.
+	// passing is a fault during which operations are confirmed, whether anybody takes note of it or not.
 	passing bool
 	// some of the instances have nothing to complain about.
 	partial bool
@@ -46,7 +46,9 @@ func (s scenario) run(t *testing.T) {
 	w.write(5)
 	stop := w.watch()
 	mend := s.breaks(w)
-	if !s.passing {
+	if s.passing {
+		w.write(5)
+	} else {
 		w.outage(s)
 	}
 	if s.during != nil {
