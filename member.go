@@ -90,10 +90,14 @@ func (m *member) takeOp(now time.Time) time.Duration {
 	return m.ops.take(now, m.room.hub.cfg.Limits.OpsPerSecond)
 }
 
-// push hands the next operation of the log to a member that is in step; one that cannot take it is
-// behind from now on. The room's lock is held.
-func (m *member) push(f *Frame) {
-	if m.conn == nil || m.behind || f.Position.Seq != m.cursor.Seq+1 {
+// push hands the next operation of the log, which follows before, to a member that is in step; one that
+// cannot take it is behind from now on. The room's lock is held.
+func (m *member) push(f *Frame, before Position) {
+	if m.conn == nil || m.behind || m.cursor.Seq >= f.Position.Seq && m.cursor != before {
+		return
+	}
+	if m.cursor != before { // what it was fed from the log is of another history
+		m.verifyLocked()
 		return
 	}
 	if !m.conn.offer(f) {
@@ -102,6 +106,14 @@ func (m *member) push(f *Frame) {
 		return
 	}
 	m.cursor = f.Position
+}
+
+// verifyLocked has the log judge where a member is, before it gets anything more.
+func (m *member) verifyLocked() {
+	m.guessed, m.behind = true, true
+	if m.conn != nil {
+		m.conn.lag(m)
+	}
 }
 
 // show hands a presence frame to a member; one that cannot take it gets the whole list later. The

@@ -85,8 +85,16 @@ func (m *member) fromPage(c *Conn, streams uint64, page Page, err error) bool {
 		r.hub.stall(m)
 		return false
 	}
+	if r.differsLocked(m.cursor) {
+		r.hub.stall(m)
+		return false
+	}
 	m.guessed = false
 	for _, op := range page.Operations {
+		if r.differsLocked(op.Position()) { // the page is of another history than the room
+			r.hub.stall(m)
+			return false
+		}
 		if !c.offer(opFrame(r.id, op)) {
 			break // it has enough for now, and comes back when its queue is empty
 		}

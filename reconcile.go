@@ -79,7 +79,11 @@ func (c *reconciler) search() task { return task{query: &Query{After: c.position
 
 // write writes the next operations behind what the log has.
 func (c *reconciler) write() task {
-	return task{batch: &Batch{Restore: true, Fence: c.at, Operations: c.chunk()}}
+	b := &Batch{Restore: true, Fence: c.at, Operations: c.chunk()}
+	if b.Operations[len(b.Operations)-1].Seq == c.head.Seq {
+		b.Sessions = c.sessions
+	}
+	return task{batch: b}
 }
 
 // complete puts operations in front of a log that begins later than the ring.

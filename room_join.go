@@ -156,6 +156,7 @@ func (r *room) admit(ctx context.Context, a admission) error {
 	}
 	token := signResume(h.cfg.Secrets()[0], s.ID, r.id, s.User)
 	r.mu.Lock()
+	a.at.known = a.at.known && a.at.era == r.seq.era // else the room has left that history since
 	m, before, err := r.seatLocked(a)
 	if err != nil {
 		r.mu.Unlock()

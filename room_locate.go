@@ -12,6 +12,7 @@ type entry struct {
 	reason   string // why a given position was not resumed
 	last     uint64 // the session's last n in the log
 	known    bool   // the log could be asked
+	era      int    // of the room, when it was
 	snapshot *Snapshot
 }
 
@@ -22,7 +23,7 @@ func (r *room) locate(ctx context.Context, session, position string) (entry, err
 	if position != "" {
 		at, _ = ParsePosition(position) // a bad one was refused before; a stream's reads as the start
 	}
-	before, live := r.judge()
+	before, era, live := r.judge()
 	if !live {
 		return r.guess(at, position != ""), nil
 	}
@@ -30,7 +31,7 @@ func (r *room) locate(ctx context.Context, session, position string) (entry, err
 	if r.hasLost(page, err, before, at) {
 		return r.guess(at, position != ""), nil
 	}
-	e := entry{position: at, head: page.Head, last: page.Last, known: true}
+	e := entry{position: at, head: page.Head, last: page.Last, known: true, era: era}
 	switch ErrorCode(err) {
 	case "":
 		e.resumed = position != ""
@@ -49,11 +50,11 @@ func (r *room) locate(ctx context.Context, session, position string) (entry, err
 	return r.fromSnapshot(ctx, e, page, position != "")
 }
 
-// judge returns the room's head, and whether its log can be asked.
-func (r *room) judge() (head Position, live bool) {
+// judge returns the room's head and era, and whether its log can be asked.
+func (r *room) judge() (head Position, era int, live bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.seq.head, r.comparedLocked()
+	return r.seq.head, r.seq.era, r.comparedLocked()
 }
 
 // hasLost reports whether the log lacks what the room had before it was read: then it cannot judge a
@@ -83,11 +84,15 @@ func (r *room) hasLost(page Page, err error, before, at Position) bool {
 func (r *room) guess(at Position, given bool) entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.guessLocked(at, given)
+}
+
+func (r *room) guessLocked(at Position, given bool) entry {
 	head := r.seq.head
 	if head.Seq < at.Seq {
 		head = at
 	}
-	return entry{position: at, head: head, resumed: given}
+	return entry{position: at, head: head, resumed: given, era: r.seq.era}
 }
 
 // fromSnapshot starts a stream at the newest snapshot, or at the first operation kept.

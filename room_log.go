@@ -30,6 +30,10 @@ func (r *room) applyLocked(fx effects) {
 		}
 		close(g.done)
 	}
+	if fx.doubt {
+		r.restored = -1 // whatever the log's stamp is: what is known of the sessions is noted again
+		r.troubleLocked(ErrFork)
+	}
 	if fx.commit {
 		r.workLocked()
 	}
@@ -44,8 +48,9 @@ func (r *room) deliverLocked(op Operation) {
 	f := opFrame(r.id, op)
 	r.hub.stats.encoded.Add(1)
 	r.ring.add(op, f)
+	before, _ := r.ring.at(op.Seq - 1)
 	for _, m := range r.list {
-		m.push(f)
+		m.push(f, before)
 	}
 	if r.members[op.Session] != nil {
 		r.hub.stats.operations.Add(1)
@@ -119,11 +124,17 @@ func (r *room) fed(f Feed) {
 // forkedLocked reports whether the log has other operations where the room was already.
 func (r *room) forkedLocked(ops []Operation) bool {
 	for i := range ops {
-		if known, ok := r.ring.at(ops[i].Seq); ok && known.Hash != ops[i].Hash {
+		if r.differsLocked(ops[i].Position()) {
 			return true
 		}
 	}
 	return false
+}
+
+// differsLocked reports whether the room was somewhere else at the seq of a position.
+func (r *room) differsLocked(p Position) bool {
+	known, ok := r.ring.at(p.Seq)
+	return ok && known != p
 }
 
 // fill reads the log if a hole in the feed is still there.
@@ -184,6 +195,7 @@ func (r *room) took(head Position, page Page, err error) (more bool) {
 	default:
 		r.seq.reached(page.Head.Seq)
 		r.applyLocked(r.seq.feed(page.Operations))
+		r.checkLocked(page.Head)
 	}
 	if !r.seq.suspended { // else the loss is still to be measured against it
 		r.floor = page.Base.Seq

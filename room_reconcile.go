@@ -102,6 +102,8 @@ func (r *room) accept(head Position, v verdict) bool {
 		r.startOverLocked(v.page.Base, "trimmed")
 	case head.Seq == 0: // nothing was ever delivered here: what the log has, members read from it
 		r.beginLocked(v.page.Head)
+	default:
+		r.checkLocked(v.page.Head)
 	}
 	return true
 }
@@ -148,8 +150,12 @@ func (r *room) rewindLocked(v verdict) {
 	shared := r.ring.contains(v.at)
 	for _, m := range r.list {
 		inStep := m.cursor == v.at || shared && m.cursor.Seq <= v.at.Seq
-		if !inStep && !m.guessed {
+		switch {
+		case m.guessed:
+		case !inStep:
 			m.rewindLocked(v.at, "repair")
+		case m.session != "": // nothing is taken back, but what its joined said of its own operations
+			m.rewindLocked(m.cursor, "repair")
 		}
 	}
 	r.seq.rewind(v.at, v.ops)
@@ -172,9 +178,29 @@ func (r *room) beginLocked(head Position) {
 	r.seq.restart(head)
 	r.ring.rewind(head)
 	for _, m := range r.list {
-		if m.cursor.Seq < head.Seq {
+		switch {
+		case m.cursor == head:
+		case m.cursor.Seq > 0:
+			m.verifyLocked()
+		default:
 			m.behind = true
 			m.conn.lag(m)
+		}
+	}
+}
+
+// checkLocked looks for members that know more of the log than it has by now: it lost that before the
+// room had it.
+func (r *room) checkLocked(end Position) {
+	top := max(end.Seq, r.seq.head.Seq)
+	for _, m := range r.list {
+		a := r.seq.authors[m.session]
+		switch {
+		case m.cursor.Seq > top:
+			m.verifyLocked()
+		case a != nil && a.toldAt.Seq > top:
+			a.known, a.told, a.toldAt = false, 0, Position{}
+			m.rewindLocked(m.cursor, "repair")
 		}
 	}
 }

@@ -49,6 +49,7 @@ func (r *room) seat(m *member, c *Conn, at entry) error {
 	if r.deleted {
 		return errDeleted()
 	}
+	at.known = at.known && at.era == r.seq.era
 	c.addMember(m)
 	m.attachLocked(c, Viewer, at)
 	c.send(r.joinedFrame("", m, at, ""))

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -29,6 +30,8 @@ type sequencer struct {
 	suspended bool         // no batch is handed out
 	backlog   int          // entries at the front of the queue that the last suspension has left
 	stranded  []submission // confirmed once; the log lacks what their session did before
+	unseen    []submission // confirmed by the log's answer, and not delivered yet
+	era       int          // counts restarts
 }
 
 // author is what the sequencer knows of one session.
@@ -52,6 +55,7 @@ type submission struct {
 	kept  bool      // it was confirmed before, and comes from the ring
 	jump  bool      // what its session did before it is given up
 	shown bool      // members know it as tentative
+	seen  bool      // it was delivered while it was in flight
 }
 
 // nack says that an operation was not taken.
@@ -91,6 +95,7 @@ type effects struct {
 	groups    []*group    // whose outcome is known
 	commit    bool        // a batch is ready: call nextBatch
 	read      bool        // there is a hole before a held entry: read the log after head
+	doubt     bool        // the log does not match what is known here: compare them
 }
 
 // waiting tells a session that all of its operations up to n are in memory only.
@@ -230,8 +235,14 @@ func (s *sequencer) appended(answers []Appended) (fx effects) {
 	if g := flight[0].group; g != nil {
 		g.answer(answers, nil, &fx)
 	}
+	var forgotten []submission
 	for i, answer := range answers {
 		sub := &flight[i]
+		if s.forgotten(sub, answer) {
+			sub.again, fx.doubt = true, true
+			forgotten = append(forgotten, *sub)
+			continue
+		}
 		s.budget.release(sub)
 		switch answer.Status {
 		case Confirmed:
@@ -245,8 +256,16 @@ func (s *sequencer) appended(answers []Appended) (fx effects) {
 			s.gapped(*sub, answer.Last, &fx)
 		}
 	}
+	s.queue = slices.Concat(forgotten, s.queue)
 	fx.commit = len(s.queue) > 0
 	return fx
+}
+
+// forgotten reports whether the log does not know any more how far a session was: it has less of it than
+// was delivered here. It can be told again.
+func (s *sequencer) forgotten(sub *submission, answer Appended) bool {
+	a := s.authors[sub.op.Session]
+	return answer.Status == Gap && !sub.kept && a != nil && answer.Last < a.seen
 }
 
 // confirmed takes the place of an operation.
@@ -260,7 +279,14 @@ func (s *sequencer) confirmed(sub *submission, answer Appended, fx *effects) {
 	op := sub.op
 	op.Seq, op.Hash = answer.Seq, answer.Hash
 	s.prove(op.Session, op.N) // also when it is not delivered: the room has started anew behind it
+	before := s.head
 	s.take(op, fx)
+	if sub.seen || op.Seq > before.Seq && op.Seq <= s.head.Seq {
+		return
+	}
+	sub.again = true
+	s.unseen = append(s.unseen, *sub) // the feed brings it, unless the log loses it before
+	fx.doubt = fx.doubt || op.Seq <= before.Seq+1
 }
 
 // gapped takes back an operation that the log lacks the predecessors of.
@@ -308,9 +334,24 @@ func (s *sequencer) take(op Operation, fx *effects) {
 		}
 		s.head = op.Position()
 		s.learn(op.Session, op.N)
+		s.delivered(op)
 		fx.confirmed = append(fx.confirmed, op)
 	}
 	fx.read = s.lacks()
+}
+
+// delivered notes that an operation that the log has confirmed, or may have, is in the stream.
+func (s *sequencer) delivered(op Operation) {
+	for i := range s.flight {
+		if sub := &s.flight[i]; sub.op.N == op.N && sub.op.Session == op.Session {
+			sub.seen = true
+		}
+	}
+	if len(s.unseen) > 0 {
+		s.unseen = slices.DeleteFunc(s.unseen, func(sub submission) bool {
+			return sub.op.N == op.N && sub.op.Session == op.Session
+		})
+	}
 }
 
 // lacks reports whether entries were heard of that were not delivered.
@@ -374,6 +415,7 @@ func (s *sequencer) set(session string, last uint64) {
 // what the log has of each author is an open question.
 func (s *sequencer) restart(head Position) {
 	s.head, s.ahead = head, head.Seq
+	s.era++
 	clear(s.held)
 	for _, a := range s.authors {
 		a.known, a.seen, a.told, a.toldAt = false, 0, 0, Position{}

@@ -135,6 +135,11 @@ func (s *sequencer) tell(from int, fx *effects) {
 // now on waits in the queue, which is the journal.
 func (s *sequencer) suspend() (fx effects) {
 	s.suspended = true
+	for i := range s.unseen { // the log may have lost it again; if not, it says so
+		s.budget.take(&s.unseen[i])
+	}
+	s.queue = slices.Concat(s.unseen, s.queue)
+	s.unseen = nil
 	if s.mode == OutageReject {
 		s.refuse(&Error{Code: CodeUnavailable, Message: awayMessage, RetryAfter: awayRetry}, &fx)
 		return fx
@@ -233,7 +238,6 @@ func (s *sequencer) refuse(err error, fx *effects) {
 	}
 	s.backlog = min(s.backlog, len(s.queue))
 	for session, a := range s.authors {
-		a.tail = a.last
 		s.retail(session, a)
 	}
 }
