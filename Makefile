@@ -9,8 +9,9 @@ GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 FUZZTIME ?= 30s
 BENCH ?= .
 BENCHTIME ?= 1s
+SCHEDULES ?= 100000
 
-.PHONY: help run test lint bench fuzz cover docker tools
+.PHONY: help run test lint bench fuzz simulate cover docker tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ n = $$1; $$1 = ""; printf "  make %-8s%s\n", n, $$0 }'
@@ -32,6 +33,9 @@ bench: tools ## run the benchmarks: BENCH=<pattern> BENCHTIME=<time or 100x>
 
 fuzz: tools ## run each fuzz target for FUZZTIME (30s)
 	.ci/fuzz $(FUZZTIME)
+
+simulate: ## play 100,000 schedules of faults in the simulation: SCHEDULES=<count>
+	go test -run='^TestSimulation$$' -simulate=$(SCHEDULES) -timeout 30m .
 
 cover: tools ## run the tests for coverage over all packages: artifacts/cover.html
 	mkdir -p artifacts
