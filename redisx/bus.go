@@ -36,7 +36,9 @@ var _ flow.Bus = (*Bus)(nil)
 
 // NewBus returns the bus of a connection. It needs no closing of its own.
 func NewBus(c *Conn) *Bus {
-	sub := newSubsystem(c, "websockets", &proof{script: redis.NewScript(proveBusSource), names: proofNames}, true)
+	sub := newSubsystem(c, "websockets", &proof{
+		script: redis.NewScript(proveBusSource), names: proofNames, channel: proofChannel,
+	}, true)
 	return &Bus{conn: c, sub: sub, feed: newFeed(sub), queue: make(chan *publication, publishAtOnce)}
 }
 

@@ -54,7 +54,9 @@ func Open(ctx context.Context, config Config) (*Conn, error) {
 	c.cluster, _ = c.client.(*redis.ClusterClient)
 	// Not the caller's: what runs in the background outlives this call.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	c.base = newSubsystem(c, "", &proof{script: redis.NewScript(proveConnSource), names: proofNames}, false)
+	c.base = newSubsystem(c, "", &proof{
+		script: redis.NewScript(proveConnSource), names: proofNames, channel: proofChannel,
+	}, false)
 	if err := c.Ping(ctx); err != nil && givenUp(ctx) {
 		// The caller left before Redis could answer, so nothing is known: suspect the worst.
 		c.base.whole.trip(0, inDoubt, "no answer yet", err)

@@ -27,9 +27,9 @@
 //	                       sorted sets by expiry
 //	flow:instance:<id>     there while the instance lives
 //	flow:bus:<topic>       channel of the bus
-//	flow:beat:<feed>       channel of heartbeats
-//	flow:secret, flow:probe:<number>, flow:{~<number>}:head and others with ~
-//	                       the secret, and keys of no room and no session to prove that Redis works
+//	flow:secret            what signs resume tokens, if the instances agree on it here
+//
+// What has a ~ behind the colon or brace is nobody's: keys and channels to prove that Redis works.
 //
 // User ids and idempotency keys stand in keys as base64url. Everything but the secret has a TTL;
 // nothing uses KEYS, SCAN or FLUSH.

@@ -98,6 +98,12 @@ func classOfReply(text string) (class, string) {
 			text = strings.TrimPrefix(inner, "-")
 		}
 	}
+	// What a script may not do is no NOPERM in Redis 7.0, nor from 7.2 on.
+	for _, start := range []string{"ERR The user executing the script", "ERR ACL failure in script"} {
+		if strings.HasPrefix(text, start) {
+			text = "NOPERM" + strings.TrimPrefix(text, "ERR")
+		}
+	}
 	for start, c := range replyClasses() {
 		rest, ok := strings.CutPrefix(text, start)
 		if ok && (rest == "" || rest[0] == ' ' || rest[0] == ',') {

@@ -63,6 +63,8 @@ func classCases() []classCase {
 		{configuration, true, flow.CodeUnavailable, []error{
 			reply("NOAUTH Authentication required."), reply("WRONGPASS invalid username-password pair"),
 			reply("NOPERM this user has no permissions"), reply("ERR DB index is out of range"),
+			reply("ERR The user executing the script can't run this command or subcommand"),
+			reply("ERR ACL failure in script: User app has no permissions to run the 'xadd' command"),
 			reply("ERR AUTH <password> called without any password configured for the default user"),
 			fmt.Errorf("failed to authenticate: %w", reply("ERR Client sent AUTH, but no password is set")),
 			&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, x509.UnknownAuthorityError{},

@@ -196,7 +196,7 @@ func TestFeed_ManyRooms(t *testing.T) {
 	client, prefix := shared.Server(t).Client(t), redistest.Prefix(t)
 	ordering := redisx.NewLog(open(t, redisx.Config{Prefix: prefix}))
 	channels := func() int {
-		return len(client.PubSubChannels(t.Context(), prefix+":{*").Val())
+		return len(client.PubSubChannels(t.Context(), prefix+":{room-*").Val())
 	}
 	const rooms = 1000
 	var standing sync.WaitGroup

@@ -26,7 +26,9 @@ var _ flow.Log = (*Log)(nil)
 
 // NewLog returns the logs kept on a connection. They need no closing of their own.
 func NewLog(c *Conn) *Log {
-	sub := newSubsystem(c, "ordering", &proof{script: redis.NewScript(proveLogSource), names: logProofNames}, true)
+	sub := newSubsystem(c, "ordering", &proof{
+		script: redis.NewScript(proveLogSource), names: logProofNames, channel: logProofChannel,
+	}, true)
 	return &Log{
 		conn:    c,
 		sub:     sub,
@@ -44,6 +46,8 @@ func NewLog(c *Conn) *Log {
 func logProofNames(k keys, number string) []string {
 	return []string{k.room("~"+number, "head"), k.room("~"+number, "ops")}
 }
+
+func logProofChannel(k keys, name string) string { return k.room("~"+name, "feed") }
 
 // logScripts are what runs on the server.
 type logScripts struct {

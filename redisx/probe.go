@@ -28,12 +28,16 @@ type proof struct {
 	script *redis.Script
 	// names returns two keys with one hash tag, another for each number. They are nobody's.
 	names func(k keys, number string) []string
+	// channel returns one of nobody's that goes by a name, with the rights that the others need.
+	channel func(k keys, name string) string
 }
 
-// proofNames is for those that need no rights for any names but these.
+// proofNames are keys for those that need no rights for others.
 func proofNames(k keys, number string) []string {
 	return []string{k.of("probe:{~" + number + "}"), k.of("probes:{~" + number + "}")}
 }
+
+func proofChannel(k keys, name string) string { return k.of("bus:~" + name) }
 
 // run runs the script. A server that became a replica says so on each connection that was opened to it,
 // and go-redis closes that one only; so all that there were are tried, and the next leads to wherever
@@ -107,9 +111,9 @@ func (s *subsystem) lookAt(b *breaker, st *status) error {
 	if st.state != flow.Live {
 		return s.ping(s.conn.ctx, b)
 	}
-	err := s.probe(s.conn.ctx, b, s.conn.key.of("beat:probe"), "")
+	err := s.probe(s.conn.ctx, b, s.channel("probe"), "")
 	if err != nil && isTimeout(err) {
-		err = s.probe(s.conn.ctx, b, s.conn.key.of("beat:probe"), "")
+		err = s.probe(s.conn.ctx, b, s.channel("probe"), "")
 	}
 	s.judge(s.conn.ctx, b, st.term, err)
 	return err
@@ -121,7 +125,7 @@ func (s *subsystem) ping(ctx context.Context, b *breaker) error {
 		cluster.ReloadState(ctx) // another node may serve by now what this one did
 	}
 	term := b.now.Load().term
-	err := s.probe(ctx, b, s.conn.key.of("beat:probe"), "")
+	err := s.probe(ctx, b, s.channel("probe"), "")
 	if err != nil {
 		s.judge(ctx, b, term, err)
 		return err
@@ -132,6 +136,9 @@ func (s *subsystem) ping(ctx context.Context, b *breaker) error {
 	b.restore()
 	return nil
 }
+
+// channel returns one that is used for proofs only.
+func (s *subsystem) channel(name string) string { return s.proof.channel(s.conn.key, name) }
 
 // beat sends a message the way of all others, as a proof.
 func (s *subsystem) beat(channel string, number int64) error {

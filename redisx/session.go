@@ -34,7 +34,7 @@ func NewSessionStore(c *Conn) *SessionStore {
 		conn: c,
 		// Not spread: every session stands in sets on other nodes, so all nodes are needed for any.
 		sub: newSubsystem(c, "collaboration", &proof{
-			script: redis.NewScript(proveSessionsSource), names: sessionProofNames,
+			script: redis.NewScript(proveSessionsSource), names: sessionProofNames, channel: proofChannel,
 		}, false),
 		keep: ttl + ttl/4, renewed: newRenewals(ttl / 4),
 	}

@@ -29,6 +29,24 @@ else
   return 'MOVED'
 end
 
+-- An author may have sent again what is to be put in front; then it must not stand here twice.
+local function repeats()
+  local highest = {}
+  for i = FIRST, behind - 1, STEP do
+    highest[ARGV[i]] = math.max(highest[ARGV[i]] or 0, tonumber(ARGV[i + 1]))
+  end
+  local after = '-'
+  repeat
+    local entries = redis.call('XRANGE', KEYS[2], after, '+', 'COUNT', 100)
+    for _, entry in ipairs(entries) do
+      if tonumber(field(entry, 'n')) <= (highest[field(entry, 'session')] or 0) then return true end
+      after = '(' .. entry[1]
+    end
+  until #entries < 100
+  return false
+end
+if place == 'front' and repeats() then return 'MOVED' end
+
 local sessions, names = {}, {}
 local function meet(session)
   if not sessions[session] then
