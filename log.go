@@ -84,7 +84,7 @@ type Batch struct {
 	//   - the log is missing: it begins at Fence, which becomes [Page.Base];
 	//   - Fence is the head: they are appended;
 	//   - the last of them is at Base, which is where a restore began the log: they are put in front of
-	//     it, and Fence becomes Base.
+	//     it, and Fence becomes Base, unless the log has any of them, sent again by its author.
 	//
 	// Anything else is ErrMoved. Without Operations, Fence must be in the log. As after Jump, an N need
 	// not follow the one before. Followers hear of a gap. For the [SettleWindow] after the log began or

@@ -21,6 +21,7 @@ type member struct {
 	behind   bool     // cursor is not at the head: the writer feeds it
 	stale    bool     // a presence frame was left out: it gets the whole list
 	streams  uint64   // counts restarts of the stream
+	reads    uint64   // of the room that had begun when it joined
 	state    presence
 	unsaved  bool // the store does not have the present state
 	ended    bool // for good: the store must not have it

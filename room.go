@@ -40,6 +40,7 @@ type room struct {
 	writing bool               // work runs
 	reading bool               // a read loop runs
 	again   bool               // the read loop must look once more
+	reads   uint64             // reads that have begun
 	filling bool               // a look at the log is due because of a hole
 	deleted bool
 	closed  bool

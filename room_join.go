@@ -235,6 +235,7 @@ func (m *member) attachLocked(c *Conn, access Access, at entry) {
 	m.level = access
 	m.cursor = at.position
 	m.streams++
+	m.reads = m.room.reads
 	m.behind, m.stale = false, false
 	m.guessed = !at.known && at.position.Seq > 0 && !m.room.ring.contains(at.position)
 	m.grantCredit()

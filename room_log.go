@@ -30,8 +30,10 @@ func (r *room) applyLocked(fx effects) {
 		}
 		close(g.done)
 	}
-	if fx.doubt {
-		r.restored = -1 // whatever the log's stamp is: what is known of the sessions is noted again
+	if fx.vouch {
+		r.restored = -1 // no stamp of a log: so it is told of the sessions again
+	}
+	if fx.doubt || fx.vouch {
 		r.troubleLocked(ErrFork)
 	}
 	if fx.commit {
@@ -162,6 +164,7 @@ func (r *room) read() {
 		r.mu.Lock()
 		head := r.seq.head
 		r.again = false
+		r.reads++
 		r.mu.Unlock()
 		page, err := r.hub.cfg.Log.Read(r.hub.ctx, r.id, Query{After: head, Limit: readPage})
 		if !r.took(head, page, err) {
@@ -196,6 +199,7 @@ func (r *room) took(head Position, page Page, err error) (more bool) {
 		r.seq.reached(page.Head.Seq)
 		r.applyLocked(r.seq.feed(page.Operations))
 		r.checkLocked(page.Head)
+		r.recheckLocked(page.Head)
 	}
 	if !r.seq.suspended { // else the loss is still to be measured against it
 		r.floor = page.Base.Seq

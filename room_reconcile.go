@@ -189,16 +189,23 @@ func (r *room) beginLocked(head Position) {
 	}
 }
 
-// checkLocked looks for members that know more of the log than it has by now: it lost that before the
-// room had it.
+// checkLocked has members verified that were fed more of the log than it has by now.
 func (r *room) checkLocked(end Position) {
 	top := max(end.Seq, r.seq.head.Seq)
 	for _, m := range r.list {
-		a := r.seq.authors[m.session]
-		switch {
-		case m.cursor.Seq > top:
+		if m.cursor.Seq > top {
 			m.verifyLocked()
-		case a != nil && a.toldAt.Seq > top:
+		}
+	}
+}
+
+// recheckLocked tells authors who joined before the log was read, when it had more than it has now: what
+// was said of their own operations is void.
+func (r *room) recheckLocked(end Position) {
+	top := max(end.Seq, r.seq.head.Seq)
+	for _, m := range r.list {
+		a := r.seq.authors[m.session]
+		if a != nil && a.toldAt.Seq > top && m.reads < r.reads {
 			a.known, a.told, a.toldAt = false, 0, Position{}
 			m.rewindLocked(m.cursor, "repair")
 		}

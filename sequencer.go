@@ -95,7 +95,8 @@ type effects struct {
 	groups    []*group    // whose outcome is known
 	commit    bool        // a batch is ready: call nextBatch
 	read      bool        // there is a hole before a held entry: read the log after head
-	doubt     bool        // the log does not match what is known here: compare them
+	doubt     bool        // the log has another history: compare them
+	vouch     bool        // the log has forgotten what it had of a session: tell it
 }
 
 // waiting tells a session that all of its operations up to n are in memory only.
@@ -239,7 +240,7 @@ func (s *sequencer) appended(answers []Appended) (fx effects) {
 	for i, answer := range answers {
 		sub := &flight[i]
 		if s.forgotten(sub, answer) {
-			sub.again, fx.doubt = true, true
+			sub.again, fx.vouch = true, true
 			forgotten = append(forgotten, *sub)
 			continue
 		}
@@ -249,14 +250,17 @@ func (s *sequencer) appended(answers []Appended) (fx effects) {
 			s.confirmed(sub, answer, &fx)
 		case Duplicate:
 			s.prove(sub.op.Session, answer.Last)
-			if !sub.again { // else it comes, or came, in the stream
+			if !sub.kept && !(sub.again && s.hasSeen(sub.op)) { // else it came in the stream
 				fx.nacks = append(fx.nacks, duplicate(sub.op, answer.Last))
 			}
 		case Gap:
 			s.gapped(*sub, answer.Last, &fx)
 		}
 	}
-	s.queue = slices.Concat(forgotten, s.queue)
+	if len(forgotten) > 0 {
+		s.queue = slices.Concat(forgotten, s.queue)
+		s.retailAll()
+	}
 	fx.commit = len(s.queue) > 0
 	return fx
 }
@@ -279,14 +283,14 @@ func (s *sequencer) confirmed(sub *submission, answer Appended, fx *effects) {
 	op := sub.op
 	op.Seq, op.Hash = answer.Seq, answer.Hash
 	s.prove(op.Session, op.N) // also when it is not delivered: the room has started anew behind it
-	before := s.head
+	before := s.head.Seq
 	s.take(op, fx)
-	if sub.seen || op.Seq > before.Seq && op.Seq <= s.head.Seq {
+	if sub.seen || op.Seq > before && op.Seq <= s.head.Seq {
 		return
 	}
 	sub.again = true
 	s.unseen = append(s.unseen, *sub) // the feed brings it, unless the log loses it before
-	fx.doubt = fx.doubt || op.Seq <= before.Seq+1
+	fx.doubt = fx.doubt || op.Seq <= s.head.Seq+1
 }
 
 // gapped takes back an operation that the log lacks the predecessors of.
@@ -352,6 +356,12 @@ func (s *sequencer) delivered(op Operation) {
 			return sub.op.N == op.N && sub.op.Session == op.Session
 		})
 	}
+}
+
+// hasSeen reports whether an operation was delivered here, as far as its author is known.
+func (s *sequencer) hasSeen(op Operation) bool {
+	a := s.authors[op.Session]
+	return a != nil && op.N <= a.seen
 }
 
 // lacks reports whether entries were heard of that were not delivered.

@@ -135,11 +135,14 @@ func (s *sequencer) tell(from int, fx *effects) {
 // now on waits in the queue, which is the journal.
 func (s *sequencer) suspend() (fx effects) {
 	s.suspended = true
-	for i := range s.unseen { // the log may have lost it again; if not, it says so
-		s.budget.take(&s.unseen[i])
+	if len(s.unseen) > 0 { // the log may have lost it again; if not, it says so
+		for i := range s.unseen {
+			s.budget.take(&s.unseen[i])
+		}
+		s.queue = slices.Concat(s.unseen, s.queue)
+		s.unseen = nil
+		s.retailAll()
 	}
-	s.queue = slices.Concat(s.unseen, s.queue)
-	s.unseen = nil
 	if s.mode == OutageReject {
 		s.refuse(&Error{Code: CodeUnavailable, Message: awayMessage, RetryAfter: awayRetry}, &fx)
 		return fx
@@ -177,9 +180,7 @@ func (s *sequencer) rewind(to Position, ops []Operation) {
 		kept[i] = submission{op: ops[i], again: true, kept: true}
 	}
 	s.queue = append(kept, s.queue...)
-	for session, a := range s.authors {
-		s.retail(session, a)
-	}
+	s.retailAll()
 }
 
 // unstrand tries again to append what was confirmed once; at last without what its session did before.
@@ -208,9 +209,7 @@ func (s *sequencer) refused(err error) (fx effects) {
 	s.queue, s.flight = s.flight, nil
 	s.refuse(err, &fx)
 	s.queue = waiting
-	for session, a := range s.authors {
-		s.retail(session, a)
-	}
+	s.retailAll()
 	fx.commit = len(s.queue) > 0
 	return fx
 }
@@ -237,6 +236,11 @@ func (s *sequencer) refuse(err error, fx *effects) {
 		s.budget.release(&sub)
 	}
 	s.backlog = min(s.backlog, len(s.queue))
+	s.retailAll()
+}
+
+// retailAll brings what is known of all authors in line with what of them is on its way.
+func (s *sequencer) retailAll() {
 	for session, a := range s.authors {
 		s.retail(session, a)
 	}

@@ -26,7 +26,7 @@ func (r *room) restoreLocked(
 		r.head = last
 		r.operations = append(r.operations, b.Operations...)
 		r.stampLocked(l, now)
-	case r.open && last == r.base:
+	case r.open && last == r.base && !r.repeatsLocked(b.Operations):
 		// Pages share the array that is there, so those in front need another one.
 		r.operations, r.dropped = slices.Concat(b.Operations, r.operations), 0
 		r.base = b.Fence
@@ -40,6 +40,17 @@ func (r *room) restoreLocked(
 	}
 	r.noteLocked(b.Sessions)
 	return r.answerLocked(b.Operations), nil
+}
+
+// repeatsLocked reports whether an operation of the log stands for one that is to be put in front of it:
+// its author has sent it again since.
+func (r *room) repeatsLocked(operations []flow.Operation) bool {
+	highest := make(map[string]uint64)
+	for i := range operations {
+		o := &operations[i]
+		highest[o.Session] = max(highest[o.Session], o.N)
+	}
+	return slices.ContainsFunc(r.operations, func(o flow.Operation) bool { return o.N <= highest[o.Session] })
 }
 
 // linked reports whether the operations follow each other behind the fence.

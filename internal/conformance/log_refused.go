@@ -14,6 +14,7 @@ func refusedCases() []logCase {
 		{name: "not at the head", run: testRefusedTail},
 		{name: "not at the base", run: testRefusedFront},
 		{name: "twice", run: testRefusedTwice},
+		{name: "sent again", settings: short, run: testRefusedRepeated},
 		{name: "trimmed meanwhile", settings: short, run: testRefusedTrimmed},
 		{name: "never restored", settings: short, run: testRefusedBegun},
 	}
@@ -117,6 +118,16 @@ func testRefusedFront(t *logTest) {
 	)
 	t.restore(middle(), all[:6])
 	t.wantAll(all)
+}
+
+// What its author has sent again since the log began stands there, and is not put in front as well (I1).
+func testRefusedRepeated(t *logTest) {
+	all := linked(middle(), op("a", 1), op("b", 1), op("a", 2), op("c", 1), op("c", 2))
+	t.restore(all[2].Position(), all[3:])
+	t.settled()
+	all = append(all, t.confirm(op("a", 1))...)
+	t.wantMoved(refusal{"all of it", middle(), all[:3]}, refusal{"a later one", all[1].Position(), all[2:3]})
+	t.wantAll(all[3:])
 }
 
 // What was restored once is not restored again, in whole or in part.
