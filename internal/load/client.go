@@ -46,6 +46,9 @@ type client struct {
 	reached  chan time.Time
 	leaving  atomic.Bool
 	ended    chan struct{} // closed when nobody reads any more
+
+	own   []byte // what follows the hash in operations of its own; the reader's
+	asked asked  // while the crowd tells phases apart
 }
 
 func newClient(c *Crowd, r *room, addr string) *client {
@@ -159,6 +162,9 @@ func (c *client) operate(padding string) error {
 	c.out.Lock()
 	defer c.out.Unlock()
 	c.n++
+	if phase := c.crowd.phase.Load(); phase != nil {
+		c.asked.ask(c.n, phase)
+	}
 	return c.sendLocked(textFrame, func(buf []byte) []byte {
 		buf = append(append(buf, `{"type":"op","room":"`...), c.room.id...)
 		buf = strconv.AppendUint(append(buf, `","n":`...), c.n, 10)

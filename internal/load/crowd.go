@@ -46,6 +46,8 @@ type Crowd struct {
 
 	frames atomic.Int64              // text frames received
 	ages   atomic.Pointer[Histogram] // of what is received now
+	phase  atomic.Pointer[Phase]     // of an outage; nil before the first
+	visits atomic.Int64
 
 	mu     sync.Mutex // guards what follows
 	faults int

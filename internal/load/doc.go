@@ -7,7 +7,8 @@
 // A client is as lean as it can be, because it shares the machine with the server that it measures. It
 // reads what it needs from the text as this server writes it, so it is no client for any other. It
 // checks as it goes: an operation out of order, of another room or missing at the end, a refusal, a
-// lost connection is a fault, and faults are errors of the run.
+// lost connection is a fault, and faults are errors of the run. Only in the phases of an outage,
+// which [Crowd.Begin] starts, may operations be queued, refused or shown before they have a place.
 //
 // Crowds are bounded in size and time, and connect to 127.0.0.1 only.
 package load

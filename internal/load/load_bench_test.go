@@ -179,7 +179,8 @@ type site struct {
 	pid     int // of Redis
 }
 
-// newSite starts it, until the benchmark ends. Without Redis everything is in memory.
+// newSite starts it, until the benchmark ends. Without Redis everything is in memory. What is given
+// of the environment wins.
 func newSite(b *testing.B, instances int, server *redistest.Server, environment ...string) *site {
 	b.Helper()
 	binary, err := program()
@@ -188,9 +189,10 @@ func newSite(b *testing.B, instances int, server *redistest.Server, environment 
 	}
 	s := &site{redis: server}
 	if server != nil {
-		environment = append(environment, "USE_REDIS_COLLABORATION=true", "USE_REDIS_WEBSOCKETS=true",
-			"USE_REDIS_EVENT_ORDERING=true", "REDIS_URL=redis://"+server.Addr(),
-			"REDIS_TIMEOUT=5s") // a busy machine is no outage
+		environment = append([]string{
+			"USE_REDIS_COLLABORATION=true", "USE_REDIS_WEBSOCKETS=true", "USE_REDIS_EVENT_ORDERING=true",
+			"REDIS_URL=redis://" + server.Addr(), "REDIS_TIMEOUT=5s", // a busy machine is no outage
+		}, environment...)
 		s.client = server.Client(b)
 		if s.pid, err = strconv.Atoi(s.info(b, "server", `process_id:(\d+)`)[0]); err != nil {
 			b.Fatal(err)

@@ -50,6 +50,14 @@ func (c *Crowd) Operate(ctx context.Context, p Pace) (Report, error) {
 	return c.run(ctx, p, func(user *client) error { return user.operate(padding) }, c.complete)
 }
 
+// Write is [Crowd.Operate] that does not wait for anything in the end.
+func (c *Crowd) Write(ctx context.Context, p Pace) error {
+	padding := strings.Repeat("x", p.Bytes)
+	write := func(user *client) error { return user.operate(padding) }
+	_, err := c.run(ctx, p, write, func(context.Context) error { return c.Err() })
+	return err
+}
+
 // Move has everybody move their cursor. What Report.Received lacks was overtaken by a newer position.
 func (c *Crowd) Move(ctx context.Context, p Pace) (Report, error) {
 	return c.run(ctx, p, (*client).move, c.Settle)

@@ -49,8 +49,12 @@ func (c *client) take(text []byte) {
 	case "joined":
 		c.joined <- c.takeJoined(text)
 	case "welcome", "pong":
+	case "tentative":
+		if c.crowd.phase.Load() == nil {
+			c.crowd.fault("the server said %s", text)
+		}
 	default:
-		c.crowd.fault("the server said %s", text)
+		c.takeTrouble(text)
 	}
 }
 
@@ -68,6 +72,10 @@ func (c *client) takeOperation(text []byte) {
 		c.crowd.aged(rest[i+len(sentKey):])
 	}
 	c.seq.Store(seq)
+	if own, ok := bytes.CutPrefix(rest[16:], c.own); ok && c.crowd.phase.Load() != nil {
+		n, _ := leadingNumber(own)
+		c.asked.accepted(n, false)
+	}
 	c.arrive()
 }
 
@@ -97,6 +105,7 @@ func (c *client) takePresence(text []byte) {
 // takeJoined notes where the client stands. One that came back must stand where it was.
 func (c *client) takeJoined(text []byte) error {
 	var joined struct {
+		Session  string `json:"session"`
 		Resume   string `json:"resume"`
 		Resumed  bool   `json:"resumed"`
 		Position string `json:"position"`
@@ -114,6 +123,7 @@ func (c *client) takeJoined(text []byte) error {
 		return fmt.Errorf("joined at seq %d, n %d, want %d, %d: %.200s", seq, joined.N, c.seq.Load(), c.n, text)
 	}
 	c.resume, c.hash = joined.Resume, []byte(hash)
+	c.own = []byte(`","session":"` + joined.Session + `","n":`)
 	c.arrive()
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -137,26 +138,66 @@ func (s *Server) log() []byte {
 
 // Figures returns the server's own numbers by their names in GET /metrics, those without labels.
 func (s *Server) Figures(ctx context.Context) (map[string]float64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+"/collab/metrics", http.NoBody)
+	text, err := s.get(ctx, "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	figures := map[string]float64{}
+	for line := range bytes.Lines(text) {
+		name, number, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
+		if value, err := strconv.ParseFloat(number, 64); err == nil && !strings.ContainsAny(name, "#{") {
+			figures[name] = value
+		}
+	}
+	return figures, nil
+}
+
+// Ready is the answer to GET /health/ready.
+type Ready struct {
+	Subsystems map[string]struct {
+		State string `json:"state"`
+		Since int64  `json:"since"` // Unix milliseconds
+	} `json:"subsystems"`
+}
+
+// Since returns when ordering, and when the last of all subsystems, came into its state.
+func (r Ready) Since() (ordering, all time.Time) {
+	for name, s := range r.Subsystems {
+		at := time.UnixMilli(s.Since)
+		if name == "ordering" {
+			ordering = at
+		}
+		if at.After(all) {
+			all = at
+		}
+	}
+	return ordering, all
+}
+
+// Ready asks whether the server is ready.
+func (s *Server) Ready(ctx context.Context) (r Ready, err error) {
+	text, err := s.get(ctx, "/health/ready")
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	return r, err
+}
+
+// get asks for something that an admin may see. Nothing stays open between two requests.
+func (s *Server) get(ctx context.Context, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+"/collab"+path, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+AdminToken)
-	request.Close = true // nothing stays open between two looks
+	request.Close = true
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("metrics: %s", answer.Status)
+		return nil, fmt.Errorf("GET %s: %s", path, answer.Status)
 	}
-	figures := map[string]float64{}
-	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
-		name, text, _ := strings.Cut(lines.Text(), " ")
-		if value, err := strconv.ParseFloat(text, 64); err == nil && !strings.ContainsAny(name, "#{") {
-			figures[name] = value
-		}
-	}
-	return figures, nil
+	return io.ReadAll(answer.Body)
 }
