@@ -28,6 +28,7 @@ type Hub struct {
 	journal    budget
 	troubled   atomic.Int64  // rooms that are not live
 	troubledAt atomic.Int64  // Unix nanoseconds, since when there are any
+	amnesia    atomic.Bool   // the store of sessions may have lost its memory
 	repairs    chan struct{} // holds as many as rooms are compared with their logs
 
 	ctx     context.Context // ends when the hub is closed
@@ -53,6 +54,7 @@ type Hub struct {
 	state    State                // as clients were told
 	healing  bool                 // the log has come back, and some rooms have not caught up with it
 	parts    [3]State             // of the subsystems, as was logged
+	since    [3]time.Time         // since when they were so
 	deleted  map[string]time.Time // rooms, until their tombstones end
 	closing  chan struct{}        // closed when Close is done
 }
@@ -83,7 +85,7 @@ func New(cfg Config) (*Hub, error) {
 		h.origins = append(h.origins, o)
 	}
 	for i, s := range h.Subsystems() {
-		h.parts[i] = s.State
+		h.parts[i], h.since[i] = s.State, s.Since
 	}
 	h.state = h.State()
 	h.ctx, h.cancel = context.WithCancel(context.Background())

@@ -37,18 +37,21 @@ func (h *Hub) watchState(now time.Time) {
 func (h *Hub) watchSubsystems() State {
 	for i, s := range h.Subsystems() {
 		h.mu.Lock()
-		before := h.parts[i]
+		before, since := h.parts[i], h.since[i]
 		h.parts[i] = s.State
+		if s.State != Recovering {
+			h.since[i] = s.Since
+		}
 		h.mu.Unlock()
+		if s.State != Degraded && (before == Degraded || s.State == Live && !since.Equal(s.Since)) {
+			h.restored(s.Name) // also after an outage so short that nobody saw it
+		}
 		if before == s.State {
 			continue
 		}
 		level := slog.LevelWarn
 		if s.State == Live {
 			level = slog.LevelInfo
-		}
-		if before == Degraded {
-			h.restored(s.Name)
 		}
 		h.log.Log(h.ctx, level, "subsystem changed state", "subsystem", s.Name, "backend", s.Backend,
 			"from", string(before), "to", string(s.State))
@@ -100,7 +103,7 @@ func (h *Hub) restored(subsystem string) {
 		for _, r := range h.openRooms() {
 			r.mu.Lock()
 			for _, m := range r.members {
-				m.unsaved = true
+				m.unsaved, m.rival = true, true
 			}
 			r.mu.Unlock()
 		}
@@ -108,6 +111,7 @@ func (h *Hub) restored(subsystem string) {
 	case subsystemOrdering:
 		h.spawn(func() { h.renewTombstones(h.ctx) })
 	}
+	h.amnesia.Store(true) // what lost one kind of data may have lost the others
 }
 
 // entomb notes that a room was deleted.

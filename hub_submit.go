@@ -23,15 +23,17 @@ func (h *Hub) Submit(
 	if !author.valid() {
 		return Submitted{}, Errorf(CodeInvalidMessage, "a user id must have 1 to 255 bytes of UTF-8")
 	}
-	ops, err := h.prepare(ctx, room, author, data)
-	if err != nil {
-		return Submitted{}, err
-	}
 	if len(key) > 200 {
 		return Submitted{}, Errorf(CodeInvalidMessage, "the idempotency key must have at most 200 bytes")
 	}
+	session := newID()
 	if key != "" {
 		key = scopedKey(author, key)
+		session = keyedSession(room, key, time.Now())
+	}
+	ops, err := h.prepare(ctx, room, session, author, data)
+	if err != nil {
+		return Submitted{}, err
 	}
 	r, err := h.enter(room)
 	if err != nil {
@@ -64,7 +66,25 @@ func (r *room) submit(ctx context.Context, key string, ops []Operation) (Submitt
 	case g.queued:
 		return Submitted{Queued: true}, nil
 	}
-	return submitted(g.answers), nil
+	return r.placesOf(ops, g.answers)
+}
+
+// placesOf tells where operations are. Those that the log knew already, but not by their key, may be in
+// the ring.
+func (r *room) placesOf(ops []Operation, answers []Appended) (Submitted, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range answers {
+		if answers[i].Status == Confirmed {
+			continue
+		}
+		p, ok := r.ring.find(ops[i].Session, ops[i].N)
+		if !ok {
+			return Submitted{}, Errorf(CodeDuplicate, "these operations are in the log already")
+		}
+		answers[i].Seq, answers[i].Hash = p.Seq, p.Hash
+	}
+	return submitted(answers), nil
 }
 
 // contentOf names the data of operations.
@@ -87,12 +107,21 @@ func scopedKey(author User, key string) string {
 	return DigestOf([]byte(owner + "\n" + key)).String()
 }
 
+// keyedSession names the session of a call with a key, on every instance alike, so that what several of
+// them keep of it while the log is away is known to be one. It is another one when the key may be used anew.
+func keyedSession(room, key string, now time.Time) string {
+	day := now.UTC().Format(time.DateOnly)
+	return "k" + DigestOf([]byte(room + "\n" + key + "\n" + day)).String()[:24]
+}
+
 // prepare checks the data of a Submit and makes operations of it.
-func (h *Hub) prepare(ctx context.Context, room string, author User, data []json.RawMessage) ([]Operation, error) {
+func (h *Hub) prepare(
+	ctx context.Context, room, session string, author User, data []json.RawMessage,
+) ([]Operation, error) {
 	if len(data) < 1 || len(data) > submitOps {
 		return nil, Errorf(CodeInvalidMessage, "operations must hold 1 to 100 entries")
 	}
-	session, now, size := newID(), time.Now().UnixMilli(), 0
+	now, size := time.Now().UnixMilli(), 0
 	ops := make([]Operation, len(data))
 	for i, text := range data {
 		if !validJSON(text) {

@@ -21,6 +21,9 @@ func (h *Hub) tick() {
 		now := time.Now()
 		h.watchState(now)
 		h.reapMembers(now)
+		if h.amnesia.Swap(false) {
+			h.spawn(func() { h.touch(true) })
+		}
 		h.resumeStalled()
 		if now.Sub(lastBeat) >= beat {
 			lastBeat = now

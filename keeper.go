@@ -42,15 +42,11 @@ func (h *Hub) holding(all bool) map[string]*member {
 	return members
 }
 
-// found decides about a session that the store does not have as this instance's: one that another
-// instance has taken over is let go, one that was forgotten is written again.
+// found has a session looked at that the store does not have as this instance's: one that another instance
+// has taken over is let go, one that was forgotten is written again.
 func (h *Hub) found(m *member) {
-	if h.elsewhere(h.ctx, m.session) {
-		m.end(LeaveReplaced)
-		return
-	}
 	m.room.mu.Lock()
-	m.unsaved = true
+	m.unsaved, m.rival = true, true
 	m.room.mu.Unlock()
 	h.keep(m)
 }
@@ -158,17 +154,28 @@ func (h *Hub) save(ctx context.Context, m *member) bool {
 	m.room.mu.Lock()
 	s := m.record()
 	over := m.ended || m.gone && m.room.members[m.session] != nil // a newer member has the session
-	m.unsaved = false
+	rival := m.rival || s.Instance == ""
+	m.unsaved, m.rival = false, false
 	m.room.mu.Unlock()
-	if over || s.Instance == "" && h.elsewhere(ctx, s.ID) {
+	switch {
+	case over:
+		return true
+	case rival && h.elsewhere(ctx, s):
+		m.finish(LeaveReplaced, func() bool { return m.claimed == s.Claimed })
 		return true
 	}
-	return h.cfg.Sessions.Put(ctx, s) == nil
+	if h.cfg.Sessions.Put(ctx, s) == nil {
+		return true
+	}
+	m.room.mu.Lock()
+	m.rival = m.rival || rival
+	m.room.mu.Unlock()
+	return false
 }
 
-// elsewhere reports whether another instance has taken a session over. Without a shared bus this
-// instance is not told.
-func (h *Hub) elsewhere(ctx context.Context, session string) bool {
-	s, err := h.cfg.Sessions.Get(ctx, session)
-	return err == nil && s.Instance != "" && s.Instance != h.cfg.Instance
+// elsewhere reports whether another instance has taken a session over since this one had it. Without a
+// shared bus this instance is not told.
+func (h *Hub) elsewhere(ctx context.Context, s Session) bool {
+	stored, err := h.cfg.Sessions.Get(ctx, s.ID)
+	return err == nil && stored.Instance != "" && stored.Instance != h.cfg.Instance && stored.Claimed > s.Claimed
 }

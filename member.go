@@ -23,9 +23,11 @@ type member struct {
 	streams  uint64   // counts restarts of the stream
 	reads    uint64   // of the room that had begun when it joined
 	state    presence
-	unsaved  bool // the store does not have the present state
-	ended    bool // for good: the store must not have it
-	guessed  bool // cursor was taken as good while the log was away, and must be checked
+	claimed  int64 // when conn came, in Unix milliseconds
+	unsaved  bool  // the store does not have the present state
+	rival    bool  // the store was away: another instance may have taken the session meanwhile
+	ended    bool  // for good: the store must not have it
+	guessed  bool  // cursor was taken as good while the log was away, and must be checked
 	ops      bucket
 	events   bucket
 	moves    bucket
@@ -48,6 +50,7 @@ func (m *member) record() Session {
 	if m.conn != nil {
 		s.Instance = m.room.hub.cfg.Instance
 	}
+	s.Claimed = m.claimed
 	return s
 }
 

@@ -102,11 +102,16 @@ func (o *outbox) drain() {
 		}
 		if err := o.hub.cfg.Bus.Publish(o.hub.ctx, o.topic, append(buf, ']')); err != nil {
 			o.hub.stats.busLost.Add(int64(len(queue)))
-			o.mu.Lock()
-			o.lost = true
-			o.mu.Unlock()
+			o.lose()
 		}
 	}
+}
+
+// lose notes that the others may not have heard everything.
+func (o *outbox) lose() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lost = true
 }
 
 // lossy reports whether messages were lost since it was last asked.

@@ -97,6 +97,16 @@ func (r *ring) sessionAt(seq uint64) string {
 	return r.entries[seq-r.base.Seq-1].op.Session
 }
 
+// find returns where an operation is.
+func (r *ring) find(session string, n uint64) (p Position, ok bool) {
+	for i := len(r.entries) - 1; i >= 0; i-- {
+		if op := &r.entries[i].op; op.N == n && op.Session == session {
+			return op.Position(), true
+		}
+	}
+	return p, false
+}
+
 // operations returns what the ring has, in a slice of the caller's.
 func (r *ring) operations() []Operation {
 	ops := make([]Operation, len(r.entries))

@@ -28,22 +28,23 @@ type room struct {
 
 	mu sync.Mutex // guards what follows; before a connection's lock, never after
 	standing
-	seq     *sequencer
-	ring    ring
-	members map[string]*member // by session, those in their grace too
-	list    []*member          // those with a connection, streams too
-	remote  map[string]*remote // sessions of other instances
-	changes map[string]*change // presence since the last frame
-	left    []departure        // since the last frame
-	shown   time.Time          // when the last presence frame went out
-	ticking bool               // a presence frame is due
-	writing bool               // work runs
-	reading bool               // a read loop runs
-	again   bool               // the read loop must look once more
-	reads   uint64             // reads that have begun
-	filling bool               // a look at the log is due because of a hole
-	deleted bool
-	closed  bool
+	seq       *sequencer
+	ring      ring
+	members   map[string]*member // by session, those in their grace too
+	list      []*member          // those with a connection, streams too
+	remote    map[string]*remote // sessions of other instances
+	changes   map[string]*change // presence since the last frame
+	left      []departure        // since the last frame
+	shown     time.Time          // when the last presence frame went out
+	ticking   bool               // a presence frame is due
+	contested time.Time          // when another instance's list was last answered with ours
+	writing   bool               // work runs
+	reading   bool               // a read loop runs
+	again     bool               // the read loop must look once more
+	reads     uint64             // reads that have begun
+	filling   bool               // a look at the log is due because of a hole
+	deleted   bool
+	closed    bool
 }
 
 // newRoom returns a room that is not listening yet.
@@ -107,7 +108,7 @@ func (r *room) open() {
 	switch code := ErrorCode(err); {
 	case code == CodeRoomDeleted:
 		r.deleted = true
-	case page.Head.Seq == 0 && r.hub.hasDeleted(r.id):
+	case r.hub.hasDeleted(r.id): // the log is away, or has lost the tombstone
 		r.deleted = true
 		r.hub.spawn(func() { r.hub.renewTombstones(r.hub.ctx) })
 	case code == "" || code == CodeTrimmed:
@@ -184,7 +185,8 @@ func (r *room) drop(m *member, reason LeaveReason, right func() bool) (c *Conn, 
 		return c, p, true
 	}
 	r.forgetLocked(m)
-	if reason != LeaveReplaced { // the session lives on elsewhere, and is announced from there
+	away := reason == LeaveDisconnected && r.remote[m.session] != nil
+	if reason != LeaveReplaced && !away { // else the session lives on elsewhere, and is announced from there
 		r.leftLocked(m.session, reason)
 	}
 	return c, p, true

@@ -80,7 +80,8 @@ func (c *Conn) mayJoin(ctx context.Context, m *message) (Access, error) {
 // token names, or a new one.
 func (c *Conn) claim(ctx context.Context, m *message) (Session, error) {
 	fresh := Session{ID: newID(), Room: m.room, User: *c.user, Joined: time.Now().UnixMilli()}
-	id, good := verifyResume(c.hub.cfg.Secrets(), m.resume, m.room, *c.user)
+	name, good := verifyResume(c.hub.cfg.Secrets(), m.resume, m.room, *c.user)
+	id, unsaved := sessionOf(name)
 	if m.resume != "" && !good {
 		return Session{}, errStale()
 	}
@@ -105,7 +106,11 @@ func (c *Conn) claim(ctx context.Context, m *message) (Session, error) {
 	switch ErrorCode(err) {
 	case "":
 	case CodeNotFound:
-		return Session{}, errStale()
+		if time.Since(unsaved) > c.hub.cfg.SessionTTL {
+			return Session{}, errStale()
+		}
+		fresh.ID = id // the store was away when it began
+		return fresh, nil
 	default: // the store is away; the signature says enough
 		fresh.ID = id
 		return fresh, nil
@@ -147,14 +152,18 @@ type admission struct {
 // admit makes a connection a member of the room: new, back again, or with its stream restarted.
 func (r *room) admit(ctx context.Context, a admission) error {
 	h, s := r.hub, &a.session
-	s.Instance = h.cfg.Instance
+	s.Instance, s.Claimed = h.cfg.Instance, time.Now().UnixMilli()
 	s.User.Name, s.User.Picture = a.conn.user.Name, a.conn.user.Picture
 	saved := h.cfg.Sessions.Put(ctx, *s) == nil
 	if h.hasEnded(s.ID) { // a kick came between
 		h.forgetID(s.ID)
 		return errStale()
 	}
-	token := signResume(h.cfg.Secrets()[0], s.ID, r.id, s.User)
+	name := s.ID
+	if !saved {
+		name = unsavedName(s.ID, time.Now())
+	}
+	token := signResume(h.cfg.Secrets()[0], name, r.id, s.User)
 	r.mu.Lock()
 	a.at.known = a.at.known && a.at.era == r.seq.era // else the room has left that history since
 	m, before, err := r.seatLocked(a)
@@ -174,6 +183,7 @@ func (r *room) admit(ctx context.Context, a admission) error {
 		r.mu.Unlock()
 		return nil
 	}
+	m.claimed = s.Claimed
 	m.attachLocked(a.conn, a.access, a.at)
 	r.enterLocked(m, parsePresence(s.Presence), isNew)
 	m.unsaved = !saved || !a.fresh // who had a session before may write it once more, after us

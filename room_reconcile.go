@@ -94,6 +94,9 @@ func (r *room) accept(head Position, v verdict) bool {
 		r.phaseLocked(phaseRecovering)
 	}
 	r.tellLocked(v)
+	if v.noted {
+		r.hub.amnesia.Store(true)
+	}
 	r.restored = v.page.Restored
 	switch {
 	case v.rewind:

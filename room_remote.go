@@ -2,6 +2,7 @@ package flow
 
 import (
 	"encoding/json"
+	"time"
 )
 
 // remote is a session of another instance.
@@ -45,6 +46,7 @@ func (r *room) heardPresence(instance string, frame []byte) {
 		clean = clean && r.members[p.Session] == nil
 		r.remoteLocked(instance, p)
 	}
+	r.contestLocked(pm.Join)
 	for session, patch := range pm.Update {
 		p := r.remote[session]
 		if p == nil || p.instance != instance {
@@ -95,8 +97,27 @@ func (r *room) heardList(instance string, frame []byte) {
 	for _, p := range pm.Join {
 		r.remoteLocked(instance, p)
 	}
+	r.contestLocked(pm.Join)
 	if before > 0 || len(r.remote) > 0 {
 		r.resetLocked()
+	}
+}
+
+// contestLocked answers another instance's list with our own, if it has sessions whose sockets are here:
+// a third one may believe the wrong one of us. At most once a second, so that two who disagree do not go
+// on for ever at full speed.
+func (r *room) contestLocked(join []Participant) {
+	for _, p := range join {
+		if m := r.members[p.Session]; m == nil || m.conn == nil {
+			continue
+		}
+		if time.Since(r.contested) < time.Second {
+			r.peers.lose() // the next sign of life brings the list
+			return
+		}
+		r.contested = time.Now()
+		r.peers.send(peerMessage{Kind: peerList, Frame: r.ownLocked()})
+		return
 	}
 }
 

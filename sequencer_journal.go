@@ -112,7 +112,7 @@ func (s *sequencer) tell(from int, fx *effects) {
 	}
 	for i := from; i < len(s.queue); i++ {
 		sub := &s.queue[i]
-		if sub.shown || sub.kept {
+		if sub.shown || sub.kept || s.hasSeen(sub.op) {
 			continue
 		}
 		sub.shown = true
@@ -153,10 +153,16 @@ func (s *sequencer) suspend() (fx effects) {
 
 // returned takes the batch in flight back to the front of the queue. Whether the log has it is unknown.
 func (s *sequencer) returned() {
-	for i := range s.flight {
-		s.flight[i].again = true
+	kept := s.flight[:0]
+	for _, sub := range s.flight {
+		if sub.seen && sub.group == nil { // the feed was faster than the answer
+			s.budget.release(&sub)
+			continue
+		}
+		sub.again = true
+		kept = append(kept, sub)
 	}
-	s.queue = slices.Concat(s.flight, s.queue)
+	s.queue = slices.Concat(kept, s.queue)
 	s.flight = nil
 }
 

@@ -4,12 +4,36 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // A resume token is "<session>.<mac>": it names a session, and its MAC binds that to the room and the
 // user. It can be checked without asking anybody. An anonymous user has another id on every socket,
 // so the token itself is what such a user is known by.
+//
+// While the store of sessions is away the session in the token has its time behind it, "<session>~<time>":
+// another instance may find that the store never knew it, and takes it all the same.
+
+// unsavedName returns what stands in a token for a session that the store does not have.
+func unsavedName(session string, now time.Time) string {
+	return session + "~" + strconv.FormatInt(now.Unix(), 36)
+}
+
+// sessionOf returns the session that a name in a token stands for, and when the store did not have it;
+// zero if it did.
+func sessionOf(name string) (session string, unsaved time.Time) {
+	session, text, marked := strings.Cut(name, "~")
+	if !marked {
+		return session, unsaved
+	}
+	seconds, err := strconv.ParseInt(text, 36, 64)
+	if err != nil {
+		return session, unsaved
+	}
+	return session, time.Unix(seconds, 0)
+}
 
 // signResume returns the resume token of a session.
 func signResume(secret []byte, session, room string, user User) string {

@@ -53,6 +53,7 @@ type record struct {
 	Anonymous bool   `json:"anonymous,omitempty"`
 	Presence  []byte `json:"presence"` // as base64: it comes back byte for byte
 	Joined    int64  `json:"joined"`
+	Claimed   int64  `json:"claimed"`
 	Instance  string `json:"instance,omitempty"`
 }
 
@@ -61,6 +62,7 @@ func (s *SessionStore) Put(ctx context.Context, session flow.Session) error {
 	value, err := json.Marshal(record{
 		Room: session.Room, User: session.User.ID, Name: session.User.Name, Picture: session.User.Picture,
 		Anonymous: session.User.Anonymous, Presence: session.Presence, Joined: session.Joined,
+		Claimed: session.Claimed,
 		Instance: session.Instance,
 	})
 	if err != nil {
@@ -167,6 +169,6 @@ func decodeSession(id, value string) (flow.Session, error) {
 	return flow.Session{
 		ID: id, Room: r.Room,
 		User:     flow.User{ID: r.User, Name: r.Name, Picture: r.Picture, Anonymous: r.Anonymous},
-		Presence: r.Presence, Joined: r.Joined, Instance: r.Instance,
+		Presence: r.Presence, Joined: r.Joined, Claimed: r.Claimed, Instance: r.Instance,
 	}, nil
 }

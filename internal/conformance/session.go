@@ -49,7 +49,7 @@ func (t *sessionTest) handles() []flow.SessionStore { return []flow.SessionStore
 // session returns a session of instance "i1".
 func session(id, room, user string) flow.Session {
 	return flow.Session{
-		ID: id, Room: room, Joined: noon, Instance: "i1",
+		ID: id, Room: room, Joined: noon, Claimed: noon + 1, Instance: "i1",
 		User:     flow.User{ID: user, Name: "name of " + user},
 		Presence: fmt.Appendf(nil, `{"of":%q}`, id),
 	}
@@ -139,7 +139,7 @@ func wantSession(t testing.TB, got, want flow.Session) {
 	sameUser := got.User.ID == want.User.ID && got.User.Name == want.User.Name &&
 		got.User.Picture == want.User.Picture && got.User.Anonymous == want.User.Anonymous
 	samePlace := got.ID == want.ID && got.Room == want.Room && got.Instance == want.Instance
-	if !sameUser || !samePlace || got.Joined != want.Joined {
+	if !sameUser || !samePlace || got.Joined != want.Joined || got.Claimed != want.Claimed {
 		t.Errorf("session is %+v, want %+v", got, want)
 	}
 	if !got.User.Expires.IsZero() || got.User.Admin || got.User.Claims != nil {

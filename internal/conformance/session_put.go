@@ -29,7 +29,7 @@ func sessionCases() []sessionCase {
 func testSessionPut(t *sessionTest) {
 	a, b := session("a", "room", "u"), session("b", "room", "u")
 	a.User.Picture, a.User.Anonymous = "https://example.test/a.png", true
-	b.Presence, b.Instance, b.Joined = nil, "", 0
+	b.Presence, b.Instance, b.Joined, b.Claimed = nil, "", 0, 0
 	t.put(a, b)
 	t.wantStored(a)
 	t.wantStored(b)
