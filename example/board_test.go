@@ -18,8 +18,12 @@ func TestBoard(t *testing.T) {
 	for name, run := range map[string]func(*testing.T, *browsertest.Browser){
 		"two people": twoPeople, "keyboard": keyboard, "hostile content": hostileContent,
 		"duplicated tab": duplicatedTab, "tokens": tokens, "two instances": twoInstances,
-		"server killed": serverKilled, "server stopped": serverStopped, "redis killed": redisKilled,
-		"merge patch": mergePatch, "view of the model": modelView, "picture": drawPicture,
+		"server killed": serverKilled, "server stopped": serverStopped, "memory server killed": memoryServerKilled,
+		"redis killed": redisKilled, "redis killed, changes refused": redisKilledReject,
+		"redis emptied": redisEmptied, "redis and server emptied": allEmptied,
+		"redis with another history": redisForked,
+		"merge patch":                mergePatch, "view of the model": modelView, "picture": drawPicture,
+		"picture of an outage": drawOutage,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, browser) })
 	}
@@ -44,6 +48,23 @@ func visit(w *browsertest.Window, url, name string) page {
 func (p page) Live() {
 	p.Until("the board is live", `document.querySelector("#status").dataset.state === "live" &&
 		document.querySelector("#status").textContent === "Live"`)
+}
+
+// Says waits until the status is the given one and the banner contains the words.
+func (p page) Says(status, words string) {
+	p.Until("the status is "+status, `document.querySelector("#status").dataset.state === "`+status+`"`)
+	p.Until("the banner says "+words, `((banner) => !banner.hidden && banner.textContent.includes(`+
+		strconv.Quote(words)+`))(document.querySelector("#banner"))`)
+}
+
+// Still waits until nothing moves any more.
+func (p page) Still() {
+	p.Until("nothing moves any more", `document.getAnimations().every((a) => a.playState !== "running")`)
+}
+
+// Confirmed waits until nothing is marked as not confirmed.
+func (p page) Confirmed() {
+	p.Until("everything is confirmed", `!document.querySelector(".unconfirmed")`)
 }
 
 func (p page) Name(name string) {

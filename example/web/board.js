@@ -42,7 +42,7 @@ room.on("op", ({ data }) => {
   edited();
 });
 for (const type of ["pending", "tentative"]) room.on(type, edited);
-for (const type of ["presence", "status"]) room.on(type, changed);
+room.on("presence", changed);
 const stopWaiting = room.on("synced", () => {
   stopWaiting(); // later the view is where its user has left it
   draw();
@@ -53,7 +53,10 @@ room.on("left", ({ reason }) => showEnding(reason));
 room.on("snapshot-wanted", () => {
   room.snapshot(board.confirmed).catch((err) => console.warn("the snapshot was not stored:", err.message));
 });
-client.on("status", ({ status, reason }) => { if (status === "closed") showEnding(reason); });
+client.on("status", ({ status, reason }) => {
+  if (status === "closed") showEnding(reason);
+  changed();
+});
 
 setUpPage();
 changed();
@@ -73,7 +76,7 @@ function changed() {
 
 function draw() {
   scheduled = false;
-  if (outdated) desk.show(board.view([...room.tentative, ...room.pending].map((op) => op.data)));
+  if (outdated) desk.show(board.view(room.pending.map((op) => op.data), room.tentative.map((op) => op.data)));
   outdated = false;
   const { nodes, edges } = desk.view;
   people.update(room.participants, (id) => nodes.get(id)?.text);
@@ -81,7 +84,7 @@ function draw() {
     nodes, edges, selection: desk.selection, marks: people.marks, target: desk.source,
     places: new Map([...people.places(), ...desk.moving]),
   });
-  showStatus(room);
+  showStatus(client, room);
   showTools();
   if (people.settling) setTimeout(changed, 100);
 }

@@ -33,18 +33,20 @@ export class Board {
   /** What a snapshot stores. */
   get confirmed() { return this.#confirmed; }
 
-  /** What to draw: nodes and edges by id, those with unconfirmed changes marked. */
-  view(unconfirmed) {
-    const marked = new Set();
+  /** What to draw: nodes and edges by id, those with changes that are not confirmed marked with whose they are. */
+  view(ours, theirs = []) {
+    const marks = new Map();
     let state = this.#confirmed;
-    for (const patch of unconfirmed.filter(isObject)) {
-      state = mergePatch(state, patch);
-      for (const kind of ["nodes", "edges"]) {
-        if (isObject(patch[kind])) for (const id of Object.keys(patch[kind])) marked.add(id);
+    for (const [whose, patches] of [["theirs", theirs], ["ours", ours]]) {
+      for (const patch of patches.filter(isObject)) {
+        state = mergePatch(state, patch);
+        for (const changed of [patch.nodes, patch.edges].filter(isObject)) {
+          for (const id of Object.keys(changed)) marks.set(id, whose);
+        }
       }
     }
-    const nodes = collect(state.nodes, (id, node) => cleanNode(id, node, marked.has(id)));
-    const edges = collect(state.edges, (id, edge) => cleanEdge(id, edge, nodes, marked.has(id)));
+    const nodes = collect(state.nodes, (id, node) => cleanNode(id, node, marks.get(id) ?? ""));
+    const edges = collect(state.edges, (id, edge) => cleanEdge(id, edge, nodes, marks.get(id) ?? ""));
     return { nodes, edges };
   }
 }

@@ -11,26 +11,68 @@ const ENDINGS = {
   token_expired: ["Your token has expired: open the board with a new one."],
 };
 
-/** The status line: one of a few states, and words for it. */
-export function showStatus(room) {
-  const { status, synced, durability } = room;
-  const waiting = room.pending.length;
-  const kept = waiting > 0 ? ` · ${waiting} ${waiting === 1 ? "change" : "changes"} kept` : "";
-  const texts = {
-    connecting: "Connecting…",
-    joining: "Joining…",
-    live: synced ? "Live" : "Loading…",
-    degraded: `Degraded${kept || " · changes are kept"}`,
-    reconnecting: `Reconnecting…${kept}`,
-    offline: `Offline${kept}`,
-    left: "Not on this board",
-    closed: "Disconnected",
-  };
+const STATES = {
+  connecting: "Connecting…",
+  joining: "Joining…",
+  live: "Live",
+  degraded: "Redis is away",
+  recovering: "Catching up…",
+  reconnecting: "Reconnecting…",
+  offline: "Offline",
+  left: "Not on this board",
+  closed: "Disconnected",
+};
+
+/** The status line: one of a few states, and words for it. In trouble the banner says what it means. */
+export function showStatus(client, room) {
+  const status = room.status === "left" ? "left" : client.status;
   const line = document.getElementById("status");
   line.dataset.state = status;
-  line.title = durability === "memory" ? "The board lives in the server's memory until it stops." : "";
-  if (line.lastChild.textContent !== texts[status]) line.lastChild.textContent = texts[status];
+  line.title = room.durability === "memory" ? "The board lives in the server's memory until it stops." : "";
+  write(line.lastChild, status === "live" && !room.synced ? "Loading…" : STATES[status]);
+  showBanner(room.durability && trouble(status, room)); // on the way in there is nothing to be kept yet
 }
+
+function showBanner(words) {
+  const banner = document.getElementById("banner");
+  banner.hidden = !words;
+  if (!words) return;
+  const [title, text] = banner.lastElementChild.children;
+  write(title, words[0]);
+  write(text, words[1]);
+}
+
+/** What is wrong, and what becomes of the changes meanwhile; nothing while all is well. */
+function trouble(status, room) {
+  const waiting = room.pending.length;
+  switch (status) {
+    case "offline": return ["You are offline. You can go on.", inWindow(waiting)];
+    case "reconnecting": return ["The server is out of reach. You can go on.", inWindow(waiting)];
+    case "recovering": return ["Redis is back.", `Catching up${waiting > 0 ? `: ${changes(waiting)} to be saved` : ""}.`];
+    case "degraded": return ["Redis is away. You can go on.", kept(room)];
+    default: return undefined;
+  }
+}
+
+function inWindow(waiting) {
+  if (waiting === 0) return "What you change waits in this window.";
+  return `${changes(waiting)} wait${waiting === 1 ? "s" : ""} in this window, not saved yet.`;
+}
+
+/** Where the changes are that Redis does not have. */
+function kept({ durability, pending, tentative }) {
+  if (durability === "memory") return "People on other servers do not see you until it is back.";
+  if (pending.some((op) => !op.queued)) return inWindow(pending.length);
+  const [ours, theirs] = [pending.length, tentative.length];
+  if (ours + theirs === 0) return "This server keeps what you change until it is saved.";
+  const more = theirs > 0 ? ` and ${theirs} of others` : "";
+  return `This server keeps ${ours > 0 ? `${changes(ours)} of yours${more}` : `${changes(theirs)} of others`}, not saved yet.`;
+}
+
+function changes(n) { return n === 1 ? "1 change" : `${n} changes`; }
+
+/** Leaves alone what stays as it is: a screen reader would read it again. */
+function write(element, text) { if (element.textContent !== text) element.textContent = text; }
 
 /** Says why the board cannot be used any more, and offers a way on. */
 export function showEnding(reason) {

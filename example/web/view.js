@@ -86,7 +86,10 @@ export class View {
     element.style.transform = `translate(${x}px, ${y}px)`;
     element.style.setProperty("--holder", held[0]?.color ?? "transparent");
     element.dataset.color = color;
-    const classes = { empty: text === "", selected, unconfirmed, target, held: held.length > 0 };
+    const classes = {
+      empty: text === "", selected, unconfirmed: unconfirmed !== "", theirs: unconfirmed === "theirs", target,
+      held: held.length > 0,
+    };
     for (const [name, on] of Object.entries(classes)) element.classList.toggle(name, on);
     element.setAttribute("aria-label", `Card ${text || "without text"}${selected ? ", selected" : ""}`);
     return true;
@@ -105,7 +108,8 @@ export class View {
     const d = route(this.#boxes.get(from), this.#boxes.get(to));
     for (const path of element.children) path.setAttribute("d", d);
     element.classList.toggle("selected", selected);
-    element.classList.toggle("unconfirmed", unconfirmed);
+    element.classList.toggle("unconfirmed", unconfirmed !== "");
+    element.classList.toggle("theirs", unconfirmed === "theirs");
     element.lastChild.setAttribute("marker-end", selected ? "url(#arrow-selected)" : "url(#arrow)");
     element.setAttribute("aria-label", `Connection from ${nodes.get(from).text} to ${nodes.get(to).text}`);
   }

@@ -429,14 +429,16 @@ class Outbox {
   }
 
   /**
-   * A stream begins. n is our last operation in the log, undefined when the server cannot tell.
-   * Returns false when the log lost operations that are not held any more.
+   * A stream begins. n is our last operation in the log, undefined when the server cannot tell. A log that is
+   * new lost what was confirmed under another session, unless it is seen there. Returns false when the log lost
+   * operations that are not held any more.
    */
-  begin(session, n) {
+  begin(session, n, isNew) {
     this.#flight = [];
     this.#late = n === undefined;
     for (const op of this.pending) op.queued = false; // by whom we were connected to before
     if (session !== this.session) {
+      if (isNew) this.#reopen(this.#kept);
       Object.assign(this, { session, last: n ?? 0 });
       this.#kept = [];
       this.#renumber();
@@ -736,7 +738,8 @@ export class Room extends Emitter {
     const reset = !m.resumed;
     if (reset) this.#outbox.rewind(Math.min(this.#void, seqOf(m.head)));
     this.#void = Infinity;
-    if (!this.#outbox.begin(m.session, m.n)) return this.#renounce(m.n);
+    const isNew = m.reason === "diverged" && seqOf(m.position) === 0;
+    if (!this.#outbox.begin(m.session, m.n, isNew)) return this.#renounce(m.n);
     if (reset) this.position = m.position;
     this.#resume = m.resume;
     this.#state = this.#ahead = m.state === this.#client._state ? "live" : m.state; // what is not of all rooms

@@ -232,6 +232,19 @@ test("Room.rewind/undone by the application", async () => {
   same([room.position, waiting(room)], [at(3), [[3, 3], [4, 4]]]);
 });
 
+// A server that lost everything, sessions included, gets back what we hold, unless others brought it. I1
+test("Room.join/of a log that is new, with a new session", async () => {
+  const world = await joinedRoom();
+  write(world, 1, 3);
+  world.room.submit(4);
+  const answer = { session: "s2", n: 0, resumed: false, reason: "diverged", position: at(0), head: at(1) };
+  await reconnect(world, answer);
+  world.socket().say(op(1, "s1", 2, 2));
+  same(ops(await world.socket().take()), [[1, 1], [2, 3], [3, 4]]);
+  await reconnect(world, { ...answer, session: "s3", reason: "trimmed", position: at(9), head: at(9) });
+  same(ops(await world.socket().take()), [[1, 1], [2, 3], [3, 4]]);
+});
+
 // A room that was deleted and made again gets nothing of the old one, also not what waited.
 test("Room.join/of a room that was deleted meanwhile", async () => {
   const world = await joinedRoom();
