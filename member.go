@@ -97,10 +97,10 @@ func (m *member) takeOp(now time.Time) time.Duration {
 // push hands the next operation of the log, which follows before, to a member that is in step; one that
 // cannot take it is behind from now on. The room's lock is held.
 func (m *member) push(f *Frame, before Position) {
-	if m.conn == nil || m.behind || m.cursor.Seq >= f.Position.Seq && m.cursor != before {
+	switch {
+	case m.conn == nil || m.behind || m.cursor.Seq > f.Position.Seq || m.cursor == f.Position:
 		return
-	}
-	if m.cursor != before { // what it was fed from the log is of another history
+	case m.cursor != before: // what it was fed from the log is of another history
 		m.verifyLocked()
 		return
 	}

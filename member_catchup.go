@@ -44,6 +44,7 @@ func (m *member) fromRing(c *Conn) (streams uint64, after Position, ok bool) {
 	if !m.behind {
 		return 0, Position{}, false
 	}
+	m.guessed = m.guessed || r.differsLocked(m.cursor)
 	entries, inRing := r.ring.after(m.cursor.Seq, feedBytes)
 	if m.guessed || !inRing && m.cursor.Seq < r.seq.head.Seq {
 		return m.streams, m.cursor, true

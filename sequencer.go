@@ -164,11 +164,11 @@ func (s *sequencer) submit(sub submission, pending int) (fx effects) {
 	case n <= a.seen:
 		return effects{nacks: []nack{duplicate(sub.op, a.sure())}}
 	case s.suspended && s.mode == OutageReject:
-		return refuse(CodeUnavailable, awayMessage, a.sure(), awayRetry)
+		return refuse(CodeUnavailable, awayMessage, min(a.sure(), n-1), awayRetry)
 	case !a.known && a.tail == a.last: // nothing of it is under way: the log will tell
 		a.last, a.tail, a.first = n-1, n-1, n
 	case n <= a.last && !a.known, n > a.last && n <= a.tail && n < a.first:
-		return refuse(CodeUnavailable, "what the log has of it is not known yet", a.sure(), 250*time.Millisecond)
+		return refuse(CodeUnavailable, "what the log has of it is not known yet", min(a.sure(), n-1), 250*time.Millisecond)
 	case n <= a.last:
 		return effects{nacks: []nack{duplicate(sub.op, a.last)}}
 	case n <= a.tail: // a resend of what is on its way: its answer comes with the first one
@@ -288,7 +288,7 @@ func (s *sequencer) confirmed(sub *submission, answer Appended, fx *effects) {
 	if sub.seen || op.Seq > before && op.Seq <= s.head.Seq {
 		return
 	}
-	sub.again = true
+	sub.again, sub.op.Seq = true, op.Seq
 	s.unseen = append(s.unseen, *sub) // the feed brings it, unless the log loses it before
 	fx.doubt = fx.doubt || op.Seq <= s.head.Seq+1
 }
@@ -340,6 +340,9 @@ func (s *sequencer) take(op Operation, fx *effects) {
 		s.learn(op.Session, op.N)
 		s.delivered(op)
 		fx.confirmed = append(fx.confirmed, op)
+	}
+	for i := range s.unseen { // its place was taken by another one
+		fx.doubt = fx.doubt || s.unseen[i].op.Seq <= s.head.Seq
 	}
 	fx.read = s.lacks()
 }

@@ -235,7 +235,7 @@ func (s *sequencer) refuse(err error, fx *effects) {
 		case !sub.kept:
 			n := nack{sub.op.Session, sub.op.N, ErrorCode(err), ErrorMessage(err), 0, ErrorRetryAfter(err)}
 			if a := s.authors[sub.op.Session]; a != nil {
-				n.last = a.sure()
+				n.last = min(a.sure(), sub.op.N-1)
 			}
 			fx.nacks = append(fx.nacks, n)
 		}
