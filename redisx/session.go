@@ -62,7 +62,7 @@ func (s *SessionStore) Put(ctx context.Context, session flow.Session) error {
 	value, err := json.Marshal(record{
 		Room: session.Room, User: session.User.ID, Name: session.User.Name, Picture: session.User.Picture,
 		Anonymous: session.User.Anonymous, Presence: session.Presence, Joined: session.Joined,
-		Claimed: session.Claimed,
+		Claimed:  session.Claimed,
 		Instance: session.Instance,
 	})
 	if err != nil {
