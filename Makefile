@@ -14,7 +14,7 @@ SCHEDULES ?= 100000
 .PHONY: help run test lint bench fuzz simulate cover docker tools
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ n = $$1; $$1 = ""; printf "  make %-8s%s\n", n, $$0 }'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ n = $$1; $$1 = ""; printf "  make %-9s%s\n", n, $$0 }'
 
 run: ## run the example on http://localhost:3000 (PORT and the rest: .env.example)
 	@go run ./example

@@ -141,6 +141,11 @@ func (c *simClient) hear(f simFrame) {
 // welcome begins a stream.
 func (c *simClient) welcome(j simJoined) {
 	c.joining = false
+	if j.entry.resumed && c.at.Seq > c.void { // the rewind came after the question
+		c.has, c.at = false, Position{}
+		c.rejoin()
+		return
+	}
 	c.rewindOutbox(c.void)
 	c.void = simNothing
 	if !c.beginOutbox(j.entry.last, j.entry.known) {
@@ -167,7 +172,10 @@ func (c *simClient) welcome(j simJoined) {
 // beginOutbox is told its last n in the log; false when the log lost what is not held any more.
 func (c *simClient) beginOutbox(n uint64, known bool) bool {
 	c.flight = nil
-	if known && n < c.last {
+	switch {
+	case !known:
+		n = 0
+	case n < c.last:
 		return c.takeBack(n)
 	}
 	c.turnBack(n)
@@ -319,6 +327,8 @@ func (c *simClient) onNack(n nack) {
 	if i := slices.IndexFunc(c.flight, func(s simSent) bool { return s.n == n.n }); i >= 0 {
 		stale = c.flight[i].stale
 		c.flight = slices.Delete(c.flight, i, i+1)
+		// An operation that is on its way already is answered once, however often it was sent.
+		stale = stale && !slices.Contains(c.flight, simSent{n: n.n})
 	}
 	switch {
 	case n.code == CodeDuplicate:

@@ -111,6 +111,12 @@ func (in *simInstance) applyLocked(fx effects) {
 	if len(fx.tentative) > 0 && in.seq.mode != OutageRelay {
 		in.w.fail("mode", "%s shows what is tentative, its mode is %s", in.name, in.seq.mode)
 	}
+	if fx.vouch {
+		in.restored = -1
+	}
+	if fx.vouch || fx.doubt {
+		in.troubleLocked(ErrFork)
+	}
 	if fx.commit {
 		in.workLocked()
 	}
@@ -125,7 +131,7 @@ func (in *simInstance) deliverLocked(op Operation) {
 	in.w.answered(in, simID{op.Session, op.N})
 	before, _ := in.ring.at(op.Seq - 1)
 	for _, m := range in.list {
-		m.push(before, op)
+		m.push(op, before)
 	}
 }
 
@@ -149,11 +155,16 @@ func (in *simInstance) fed(f Feed) {
 
 func (in *simInstance) forkedLocked(ops []Operation) bool {
 	for i := range ops {
-		if known, ok := in.ring.at(ops[i].Seq); ok && known.Hash != ops[i].Hash {
+		if in.differsLocked(ops[i].Position()) {
 			return true
 		}
 	}
 	return false
+}
+
+func (in *simInstance) differsLocked(p Position) bool {
+	known, ok := in.ring.at(p.Seq)
+	return ok && known != p
 }
 
 // fill reads the log if a hole in the feed is still there.
@@ -212,8 +223,8 @@ func (in *simInstance) took(head Position, page Page, err error) (more bool) {
 	default:
 		in.seq.reached(page.Head.Seq)
 		in.applyLocked(in.seq.feed(page.Operations))
-		in.aheadLocked(page)
-		in.toldLocked(page)
+		in.checkLocked(page.Head)
+		in.recheckLocked(page.Head)
 	}
 	if !in.seq.suspended {
 		in.floor = page.Base.Seq
@@ -263,30 +274,33 @@ func (in *simInstance) beginLocked(head Position) {
 	in.seq.restart(head)
 	in.ring.rewind(head)
 	for _, m := range in.list {
-		if m.cursor != head {
+		switch {
+		case m.cursor == head:
+		case m.cursor.Seq > 0:
 			m.verifyLocked()
+		default:
+			m.behind = true
 		}
 	}
 }
 
-// aheadLocked has those looked at who have more than the log had at its end.
-func (in *simInstance) aheadLocked(page Page) {
+// checkLocked has members verified that were fed more of the log than it has by now.
+func (in *simInstance) checkLocked(end Position) {
 	for _, m := range in.list {
-		if m.cursor.Seq > max(page.Head.Seq, in.seq.head.Seq) {
+		if m.cursor.Seq > max(end.Seq, in.seq.head.Seq) {
 			m.verifyLocked()
 		}
 	}
 }
 
-// toldLocked tells those again who were told of more than the log has by now.
-func (in *simInstance) toldLocked(page Page) {
+// recheckLocked tells authors who joined when the log had more than it has now.
+func (in *simInstance) recheckLocked(end Position) {
 	for _, m := range in.list {
 		a := in.seq.authors[m.session]
-		if a == nil || m.told >= in.reads || a.toldAt.Seq <= max(page.Head.Seq, in.seq.head.Seq) {
-			continue
+		if a != nil && a.toldAt.Seq > max(end.Seq, in.seq.head.Seq) && m.reads < in.reads {
+			a.known, a.told, a.toldAt = false, 0, Position{}
+			m.rewindLocked(m.cursor, "repair")
 		}
-		a.told, a.toldAt, a.known = 0, Position{}, false
-		m.rewindLocked(m.cursor, "repair")
 	}
 }
 
@@ -294,12 +308,13 @@ func (in *simInstance) rewindLocked(v verdict) {
 	in.w.say("  %s rewinds to %d:%04x", in, v.at.Seq, uint64(v.at.Hash)>>48)
 	shared := in.ring.contains(v.at)
 	for _, m := range in.list {
-		to, inStep := v.at, m.cursor == v.at || shared && m.cursor.Seq <= v.at.Seq
-		if inStep {
-			to = m.cursor
-		}
-		if !m.guessed && (!inStep || m.session != "") {
-			m.rewindLocked(to, "repair")
+		inStep := m.cursor == v.at || shared && m.cursor.Seq <= v.at.Seq
+		switch {
+		case m.guessed:
+		case !inStep:
+			m.rewindLocked(v.at, "repair")
+		case m.session != "":
+			m.rewindLocked(m.cursor, "repair")
 		}
 	}
 	in.seq.rewind(v.at, v.ops)

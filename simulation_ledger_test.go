@@ -102,7 +102,8 @@ func (w *simWorld) account() {
 // excused reports whether a confirmed operation may be missing: no copy was left, or
 //   - its place is before the one where the log began anew, and no instance had it: a log grows in front
 //     from rings only, since nothing that an author sends again can get a place before what is there;
-//   - or it did not fit in front any more, because an author had sent again what was to be put there.
+//   - or it did not fit in front any more, because an author had sent again what was to be put there,
+//     or was lost once more right after it was put there, in a log that looks as it did before.
 func (w *simWorld) excused(r *simRecord) bool {
 	return r.lost || r.orphaned && r.seq <= w.front || r.seq <= w.log.refused
 }
@@ -116,7 +117,7 @@ func (w *simWorld) ringed(id simID) bool {
 				return true
 			}
 		}
-		for _, list := range [...][]submission{in.seq.queue, in.seq.flight, in.seq.stranded} {
+		for _, list := range [...][]submission{in.seq.queue, in.seq.flight, in.seq.stranded, in.seq.unseen} {
 			if slices.ContainsFunc(list, is) {
 				return true
 			}

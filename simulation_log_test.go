@@ -203,6 +203,9 @@ func (l *simLog) fallBack(writes int) {
 	to := l.past[len(l.past)-writes]
 	l.past = l.past[:len(l.past)-writes]
 	l.settling = l.settling && to.stamp == l.stamp
+	if to.stamp == l.stamp && to.base.Seq > l.base.Seq {
+		l.refused = max(l.refused, to.base.Seq)
+	}
 	l.simState = to
 	l.last = maps.Clone(to.last)
 }

@@ -56,7 +56,7 @@ type simMember struct {
 	behind  bool
 	guessed bool
 	streams int
-	told    int // how often the log had been read when it was told its n
+	reads   int // of the room that had begun when it joined
 	request *simRequest
 	fedFrom int // streams, when the request was made
 }
@@ -75,6 +75,7 @@ func (c *simConn) join() {
 		c.send(simFrame{kind: "left"})
 	default:
 		c.joins = c.joins[1:]
+		j.entry.known = j.entry.known && j.entry.era == in.seq.era
 		in.admit(c, j)
 	}
 }
@@ -84,7 +85,7 @@ func (in *simInstance) locate(j *simJoin) (e entry, done bool) {
 	if !in.comparedLocked() {
 		return in.guess(j), true
 	}
-	before := in.seq.head
+	before, era := in.seq.head, in.seq.era
 	rq := &simRequest{query: &Query{After: j.position, Session: j.session}}
 	if in.w.execute(in, rq); !rq.done {
 		return in.guess(j), true
@@ -93,7 +94,7 @@ func (in *simInstance) locate(j *simJoin) (e entry, done bool) {
 	if in.hasLost(page, err, before, j.position) {
 		return in.guess(j), true
 	}
-	e = entry{position: j.position, head: page.Head, last: page.Last, known: true}
+	e = entry{position: j.position, head: page.Head, last: page.Last, known: true, era: era}
 	switch ErrorCode(err) {
 	case "":
 		e.resumed = j.given
@@ -117,7 +118,7 @@ func (in *simInstance) guess(j *simJoin) entry {
 	if head.Seq < j.position.Seq {
 		head = j.position
 	}
-	return entry{position: j.position, head: head, resumed: j.given}
+	return entry{position: j.position, head: head, resumed: j.given, era: in.seq.era}
 }
 
 func (in *simInstance) hasLost(page Page, err error, before, at Position) bool {
@@ -155,7 +156,7 @@ func (in *simInstance) admit(c *simConn, j *simJoin) {
 	in.w.taken = slices.DeleteFunc(in.w.taken, func(other *simMember) bool { return other == m })
 	m.conn, m.cursor, m.behind = c, j.entry.position, false
 	m.streams++
-	m.told = in.reads
+	m.reads = in.reads
 	m.guessed = !j.entry.known && j.entry.position.Seq > 0 && !in.ring.contains(j.entry.position)
 	if !slices.Contains(in.list, m) {
 		in.list = append(in.list, m)
@@ -210,19 +211,19 @@ func (in *simInstance) take(c *simConn, op Operation) {
 }
 
 // push hands the next operation to a member that is in step.
-func (m *simMember) push(before Position, op Operation) {
+func (m *simMember) push(op Operation, before Position) {
 	switch {
-	case m.conn == nil || m.behind:
-	case op.Seq == m.cursor.Seq && op.Position() != m.cursor, op.Seq == m.cursor.Seq+1 && before != m.cursor:
+	case m.conn == nil || m.behind || m.cursor.Seq >= op.Seq && m.cursor != before:
+	case m.cursor != before:
 		m.verifyLocked()
-	case op.Seq == m.cursor.Seq+1:
+	default:
 		m.conn.send(simFrame{kind: "op", op: op})
 		m.cursor = op.Position()
 	}
 }
 
-// verifyLocked has the log asked whether it has what the member has.
-func (m *simMember) verifyLocked() { m.guessed, m.behind = m.cursor.Seq > 0, true }
+// verifyLocked has the log judge where a member is.
+func (m *simMember) verifyLocked() { m.guessed, m.behind = true, true }
 
 func (m *simMember) rewindLocked(to Position, reason string) {
 	m.cursor = to
@@ -252,6 +253,7 @@ func (m *simMember) fromRing() {
 	if m.conn == nil || m.gone || !m.behind {
 		return
 	}
+	m.guessed = m.guessed || in.differsLocked(m.cursor)
 	entries, inRing := in.ring.after(m.cursor.Seq, feedBytes)
 	if m.guessed || !inRing && m.cursor.Seq < in.seq.head.Seq {
 		m.request, m.fedFrom = &simRequest{query: &Query{After: m.cursor, Limit: 3}}, m.streams
@@ -286,12 +288,12 @@ func (m *simMember) fromPage(page Page, err error) {
 	default:
 		return
 	}
-	if known, ok := in.ring.at(m.cursor.Seq); ok && known != m.cursor {
+	if in.differsLocked(m.cursor) {
 		return
 	}
 	m.guessed = false
 	for _, op := range page.Operations {
-		if known, ok := in.ring.at(op.Seq); ok && known != op.Position() {
+		if in.differsLocked(op.Position()) {
 			return
 		}
 		m.conn.send(simFrame{kind: "op", op: op})
