@@ -56,7 +56,7 @@ func (h *Hub) Connect(t Transport, user *User) (*Conn, error) {
 		return nil, err
 	}
 	if now := h.told(); now != state { // it changed before c was among those who are told
-		c.send(stateFrame("", now, "instance", time.Now()))
+		c.send(stateFrame("", now, time.Now()))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

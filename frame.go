@@ -145,8 +145,12 @@ func tentativeFrame(room string, op Operation) *Frame {
 	return seal("tentative", appendRaw(buf, "data", op.Data))
 }
 
-// stateFrame tells a state of a room, or with "" of the instance.
-func stateFrame(room string, state State, scope string, since time.Time) *Frame {
+// stateFrame tells a state of a room, or with "" of the instance, and how far what a client does reaches.
+func stateFrame(room string, state State, since time.Time) *Frame {
+	scope := "instance"
+	if state == Live {
+		scope = "all"
+	}
 	buf := appendOptional(frameOf("state"), "room", room)
 	buf = appendField(buf, "state", string(state))
 	buf = appendField(buf, "scope", scope)

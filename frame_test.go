@@ -208,7 +208,7 @@ func TestRewindFrame(t *testing.T) {
 
 func TestStateFrame(t *testing.T) {
 	for _, state := range []State{Live, Degraded, Recovering} {
-		checkFrame(t, stateFrame("", state, "instance", time.UnixMilli(1700000000123)), fields{
+		checkFrame(t, stateFrame("", state, time.UnixMilli(1700000000123)), fields{
 			"type": "state", "state": string(state), "scope": "instance", "since": num("1700000000123"),
 		})
 	}

@@ -22,7 +22,7 @@ func (h *Hub) watchState(now time.Time) {
 	h.state = state
 	h.mu.Unlock()
 	if changed {
-		f := stateFrame("", state, "instance", now)
+		f := stateFrame("", state, now)
 		for _, c := range h.allConns() {
 			c.send(f)
 		}
@@ -90,7 +90,7 @@ func (r *room) tellState(ordering State, now time.Time) {
 		return
 	}
 	r.told = state
-	f := stateFrame(r.id, state, "instance", now)
+	f := stateFrame(r.id, state, now)
 	for _, m := range r.list {
 		m.conn.send(f)
 	}

@@ -67,23 +67,8 @@ func (m *member) fromPage(c *Conn, streams uint64, page Page, err error) bool {
 	if m.conn != c || m.gone || m.streams != streams {
 		return m.conn == c && !m.gone
 	}
-	code := ErrorCode(err)
-	unsure := !r.comparedLocked() || page.Restored != r.restored
-	switch {
-	case code == "":
-	case code == CodeTrimmed && !unsure:
-		m.rewindLocked(page.Base, "trimmed")
-		return false
-	case code == CodeDiverged && !unsure && m.guessed:
-		m.guessed = false
-		m.rewindLocked(page.Base, "repair")
-		return false
-	case code == CodeDiverged && !unsure: // the log lost what the room had
-		r.troubleLocked(ErrFork)
-		r.hub.stall(m)
-		return false
-	default:
-		r.hub.stall(m)
+	if err != nil {
+		m.judgeLocked(page, err)
 		return false
 	}
 	if r.differsLocked(m.cursor) {
@@ -110,6 +95,24 @@ func (m *member) fromPage(c *Conn, streams uint64, page Page, err error) bool {
 	}
 	m.settleLocked()
 	return false
+}
+
+// judgeLocked decides about a member whose place in the log could not be read.
+func (m *member) judgeLocked(page Page, err error) {
+	r := m.room
+	code := ErrorCode(err)
+	switch sure := r.comparedLocked() && page.Restored == r.restored; {
+	case code == CodeTrimmed && sure:
+		m.rewindLocked(page.Base, "trimmed")
+	case code == CodeDiverged && sure && m.guessed:
+		m.guessed = false
+		m.rewindLocked(page.Base, "repair")
+	case code == CodeDiverged && sure: // the log lost what the room had
+		r.troubleLocked(ErrFork)
+		r.hub.stall(m)
+	default:
+		r.hub.stall(m)
+	}
 }
 
 // settleLocked puts a member in step when it has reached the head, else asks for more once the queue

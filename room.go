@@ -52,7 +52,7 @@ func newRoom(h *Hub, id string) *room {
 	return &room{
 		hub: h, id: id, ready: make(chan struct{}), tuned: make(chan struct{}),
 		peers: newOutbox(h, roomTopic(id)), idle: time.Now(),
-		standing: standing{told: Live}, seq: newSequencer(Position{}, h.cfg.Outage, &h.journal),
+		standing: standing{told: Live}, seq: newSequencer(h.cfg.Outage, &h.journal),
 		ring:    ring{total: &h.ringBytes, keep: h.ringKeep()},
 		members: map[string]*member{}, remote: map[string]*remote{}, changes: map[string]*change{},
 	}

@@ -7,7 +7,7 @@ import "testing"
 func TestSequencer_SubmitGuess(t *testing.T) {
 	// op 1 was rejected by the hook, op 2 followed on its heels; op 2 is renumbered and sent as op 1.
 	t.Run("in flight", func(t *testing.T) {
-		s := newSequencer(Position{}, OutageRelay, &budget{})
+		s := newSequencer(OutageRelay, &budget{})
 		s.admit("a", 0, Position{}, false)
 		s.submit(send("a", 2), plenty)
 		s.nextBatch()
@@ -19,7 +19,7 @@ func TestSequencer_SubmitGuess(t *testing.T) {
 
 	// The same, with a log that is still away.
 	t.Run("after a failure", func(t *testing.T) {
-		s := newSequencer(Position{}, OutageRelay, &budget{})
+		s := newSequencer(OutageRelay, &budget{})
 		s.admit("a", 0, Position{}, false)
 		s.submit(send("a", 2), plenty)
 		s.nextBatch()
@@ -32,7 +32,7 @@ func TestSequencer_SubmitGuess(t *testing.T) {
 
 	// Joining again with the true n ends the guess.
 	t.Run("after a join", func(t *testing.T) {
-		s := newSequencer(Position{}, OutageRelay, &budget{})
+		s := newSequencer(OutageRelay, &budget{})
 		s.admit("a", 0, Position{}, false)
 		s.submit(send("a", 2), plenty)
 		s.nextBatch()

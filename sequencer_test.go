@@ -97,7 +97,7 @@ func allConfirmed(at Position, batch []Operation) []Appended {
 
 // withAuthors returns a sequencer of an empty room that knows some authors.
 func withAuthors(sessions ...string) *sequencer {
-	s := newSequencer(Position{}, OutageRelay, &budget{})
+	s := newSequencer(OutageRelay, &budget{})
 	for _, session := range sessions {
 		s.admit(session, 0, Position{}, true)
 	}
@@ -126,7 +126,7 @@ func TestSequencer_Submit(t *testing.T) {
 
 	// What is in the log is a duplicate, what is missing before is a gap; both tell where to go on. I1, I3
 	t.Run("duplicate and gap", func(t *testing.T) {
-		s := newSequencer(Position{}, OutageRelay, &budget{})
+		s := newSequencer(OutageRelay, &budget{})
 		s.admit("a", 4, Position{}, true)
 		want(t, s.submit(send("a", 4), plenty), "a4!duplicate:4")
 		want(t, s.submit(send("a", 1), plenty), "a1!duplicate:4")
@@ -170,7 +170,7 @@ func TestSequencer_Submit(t *testing.T) {
 // An author whose last n could not be read goes on where it is; the log decides. I3, I8
 func TestSequencer_SubmitUnknown(t *testing.T) {
 	t.Run("goes on", func(t *testing.T) {
-		s := newSequencer(Position{}, OutageRelay, &budget{})
+		s := newSequencer(OutageRelay, &budget{})
 		s.admit("a", 0, Position{}, false)
 		want(t, s.submit(send("a", 5), plenty), "commit")
 		want(t, s.submit(send("a", 7), plenty), "a7!gap:5")
@@ -181,7 +181,7 @@ func TestSequencer_SubmitUnknown(t *testing.T) {
 	})
 
 	t.Run("the log knows better", func(t *testing.T) {
-		s := newSequencer(Position{}, OutageRelay, &budget{})
+		s := newSequencer(OutageRelay, &budget{})
 		s.admit("a", 0, Position{}, false)
 		s.submit(send("a", 5), plenty)
 		wantBatch(t, s, "a5")
@@ -193,7 +193,7 @@ func TestSequencer_SubmitUnknown(t *testing.T) {
 	})
 
 	t.Run("learnt from the feed", func(t *testing.T) {
-		s := newSequencer(Position{}, OutageRelay, &budget{})
+		s := newSequencer(OutageRelay, &budget{})
 		s.admit("a", 0, Position{}, false)
 		want(t, s.feed(stream("a", 2)), "+a1 +a2")
 		want(t, s.submit(send("a", 2), plenty), "a2!duplicate:2")

@@ -65,7 +65,7 @@ type simRequest struct {
 // start opens the room on a new instance.
 func (w *simWorld) start(name string) *simInstance {
 	in := &simInstance{
-		w: w, name: name, seq: newSequencer(Position{}, w.mode, &budget{}),
+		w: w, name: name, seq: newSequencer(w.mode, &budget{}),
 		ring: ring{total: new(atomic.Int64), keep: w.keep}, members: map[string]*simMember{},
 		reached: true, live: true, open: map[simID]bool{},
 	}
@@ -83,7 +83,7 @@ func (w *simWorld) start(name string) *simInstance {
 // startAway opens the room while Redis cannot be reached.
 func (w *simWorld) startAway(name string) *simInstance {
 	in := &simInstance{
-		w: w, name: name, seq: newSequencer(Position{}, w.mode, &budget{}),
+		w: w, name: name, seq: newSequencer(w.mode, &budget{}),
 		ring: ring{total: new(atomic.Int64), keep: w.keep}, members: map[string]*simMember{},
 		open: map[simID]bool{},
 	}
