@@ -16,7 +16,7 @@ func (h *Hub) watchState(now time.Time) {
 		r.attend(now)
 	}
 	ordering := h.watchSubsystems()
-	state := worse(worse(h.cfg.Sessions.Health().State, h.cfg.Bus.Health().State), ordering)
+	state := worse(worse(stateFor(h.cfg.Sessions.Health()), stateFor(h.cfg.Bus.Health())), ordering)
 	h.mu.Lock()
 	changed := h.state != state
 	h.state = state
@@ -30,6 +30,15 @@ func (h *Hub) watchState(now time.Time) {
 	for _, r := range h.openRooms() {
 		r.tellState(ordering, now)
 	}
+}
+
+// stateFor returns what clients are told of a backend: one that is away in part is the matter of the rooms
+// on that part.
+func stateFor(health Health) State {
+	if health.Partial {
+		return Live
+	}
+	return health.State
 }
 
 // watchSubsystems logs what has changed, and lets what missed something be written again. It returns

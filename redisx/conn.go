@@ -88,6 +88,11 @@ func (c *Conn) serving() []*subsystem {
 	return slices.Clip(c.subsystems)
 }
 
+// servesSome reports whether any node of a Cluster is known to serve.
+func (c *Conn) servesSome() bool {
+	return slices.ContainsFunc(c.serving(), func(s *subsystem) bool { return s.spread && s.anyLive() != nil })
+}
+
 // Close ends what runs in the background, waits for it, and closes the client if Open made it. Calls
 // then answer [flow.CodeUnavailable]. It may be called twice.
 func (c *Conn) Close() error {

@@ -149,8 +149,13 @@ func (s *SessionStore) Delete(ctx context.Context, id string) error {
 	return err
 }
 
-// Health implements [flow.SessionStore].
-func (s *SessionStore) Health() flow.Health { return s.sub.health() }
+// Health implements [flow.SessionStore]. Sessions are spread over all nodes of a Cluster; while some of
+// these serve the rooms on them, the outage is a part of one.
+func (s *SessionStore) Health() flow.Health {
+	h := s.sub.health()
+	h.Partial = h.Partial || h.State != flow.Live && s.conn.servesSome()
+	return h
+}
 
 func (s *SessionStore) sessionKey(id string) string  { return s.conn.key.of("session:" + id) }
 func (s *SessionStore) instanceKey(id string) string { return s.conn.key.of("instance:" + id) }

@@ -176,10 +176,14 @@ func (s *subsystem) healthOf(b *breaker) flow.Health {
 	}
 }
 
-// worst returns the first that is not live; if there is none, the one that was proved last.
+// worst returns the first that is not live; if there is none, the one that was proved last, live since the
+// last of them is.
 func worst(all []flow.Health) flow.Health {
-	found, live := all[0], 0
+	found, live, since := all[0], 0, all[0].Since
 	for _, h := range all {
+		if h.Since.After(since) {
+			since = h.Since
+		}
 		better := found.State == flow.Live && (h.State != flow.Live || h.LastProof.After(found.LastProof))
 		if better {
 			found = h
@@ -187,6 +191,9 @@ func worst(all []flow.Health) flow.Health {
 		if h.State == flow.Live {
 			live++
 		}
+	}
+	if found.State == flow.Live {
+		found.Since = since
 	}
 	found.Partial = found.Partial || (found.State != flow.Live && live > 0)
 	return found
