@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/fiberflow/flow/internal/browsertest"
@@ -62,7 +63,8 @@ func drawOutage(t *testing.T, browser *browsertest.Browser) {
 	ada.Click(ada.middle("Pick a template"))
 	ada.ClickWith(ada.middle("Ask what they need"), chromedp.ModifierShift)
 	ada.Key("c")
-	ada.Press(browsertest.Point{X: 480, Y: 600}) // nothing is selected any more, and there is room for the banner
+	ada.Key(kb.Escape)
+	ada.Press(browsertest.Point{X: 480, Y: 600}) // the board makes room for the banner
 	ada.Drag(browsertest.Point{X: 480, Y: 630})
 	ada.Drag(browsertest.Point{X: 480, Y: 656})
 	ada.Release(browsertest.Point{X: 480, Y: 656})

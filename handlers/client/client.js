@@ -411,7 +411,7 @@ class Outbox {
   #kept = []; // our newest confirmed ones
   #sent = 0; // how many of pending the server was given since the last turn back
   #flight = []; // what was sent and not answered; stale, if it was taken back to be sent again
-  #late = false; // whether what waits on the server, by the numbers it had once, may be answered at any time
+  #held = false; // whether the server may hold some of them, by numbers that they had once
   #mixed = false; // whether our numbers are not those of the log
 
   add(op) {
@@ -435,7 +435,7 @@ class Outbox {
    */
   begin(session, n, isNew) {
     this.#flight = [];
-    this.#late = n === undefined;
+    this.#held = n === undefined;
     for (const op of this.pending) op.queued = false; // by whom we were connected to before
     if (session !== this.session) {
       if (isNew) this.#reopen(this.#kept);
@@ -476,7 +476,7 @@ class Outbox {
     }
     const done = this.settle(n - 1); // before n in the log, seen or not: the stream started after them
     const text = JSON.stringify(data);
-    const i = this.pending.findIndex((op) => op.text === text && session in op.sent);
+    const i = this.pending.findIndex((op) => op.text === text && (op.n === n || session in op.sent));
     if (i >= 0) this.pending.unshift(Object.assign(this.pending.splice(i, 1)[0], { n, seq }));
     if (i >= 0) done.push(...this.settle(n));
     if (i === 0) return done;
@@ -509,20 +509,20 @@ class Outbox {
 
   /** All of ours up to n wait on the server. */
   queued(n) {
-    this.#late = true;
+    this.#held = true;
     for (const op of this.pending) if (op.n <= n) op.queued = true;
   }
 
   /**
    * What a nack of n is about: numbers change while answers are on their way. These come in the order in which
-   * we sent, but not for what waits on the server: then op is missing when two have had the number.
+   * we sent, but to what the server holds at any time: then op is missing if two had the number.
    */
   answered(n) {
-    const sent = this.#flight.filter((f) => f.n === n);
-    const [{ op, stale } = {}] = sent;
-    if (this.#late) return { op: sent.every((f) => f.op === op) ? op : undefined, stale: op && sent.every((f) => f.stale) };
-    this.#flight = this.#flight.filter((f) => f !== sent[0]);
-    return { op, stale };
+    const [first, ...others] = this.#flight.filter((f) => f.n === n);
+    if (!this.#held) this.#flight = this.#flight.filter((f) => f !== first);
+    if (!this.#held || others.length === 0) return { op: first?.op, stale: first?.stale };
+    const sure = others.every((f) => f.op === first.op);
+    return { op: sure ? first.op : undefined, stale: first.stale && others.every((f) => f.stale) };
   }
 
   /** Removes an operation that was refused for good; those behind it move up. */
@@ -575,7 +575,8 @@ export class Room extends Emitter {
   tentative = []; // operations of others that have no place in the log yet
   #client; #clock; #options; #memory; #presence; #outbox = new Outbox(); #handlers;
   #resume = ""; #join = ""; #joined = false; #joinedAt = -Infinity; #ended = ""; #told = "";
-  #state = "live"; #ahead = ""; #head = 0; #inLog = 0; #blind = false; #void = Infinity; #window = 256; #gaps = 0; #hold; #retry; #late;
+  #state = "live"; #ahead = ""; #head = 0; #inLog = 0; #blind = false; #void = Infinity; #window = 256; #gaps = 0;
+  #hold; #retry; #late;
 
   constructor(client, clock, id, options, memory) {
     super();

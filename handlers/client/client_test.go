@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,7 +38,9 @@ func TestClient(t *testing.T) {
 	}
 	window := browsertest.Start(t).Person(t)
 	window.Go(serveTests(t, modules))
-	window.Until("all tests have run", `window.results`)
+	for ran := 0; !browsertest.Read[bool](window, `window.finished === true`); ran++ {
+		window.Until("the next test has run", `window.finished || window.results?.length > `+strconv.Itoa(ran))
+	}
 	for _, r := range browsertest.Read[[]result](window, `window.results`) {
 		t.Run(r.Name, func(t *testing.T) {
 			if r.Error != "" {

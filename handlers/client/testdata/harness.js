@@ -1,11 +1,12 @@
-/** The smallest test runner: modules declare tests, the page runs them, Go reads globalThis.results. */
+/** The smallest test runner: modules declare tests, the page runs them, Go reads globalThis.results while it grows. */
 const tests = [];
 
 export function test(name, run) { tests.push({ name, run }); }
 
 export async function runAll() {
-  const results = [];
+  const results = globalThis.results = [];
   for (const { name, run } of tests) {
+    await breathe();
     try {
       await Promise.race([run(), deadline()]);
       results.push({ name, error: "" });
@@ -13,8 +14,11 @@ export async function runAll() {
       results.push({ name, error: err.stack ?? String(err) });
     }
   }
-  globalThis.results = results;
+  globalThis.finished = true;
 }
+
+/** Lets the browser do what else it has to: tests that run in microtasks alone would keep it from that. */
+export function breathe() { return new Promise((resolve) => setTimeout(resolve)); }
 
 /** Fails what waits for something that never comes. */
 function deadline() {

@@ -38,6 +38,29 @@ test("Room.join/after a reload", async () => {
   same((await second.room.submit("d")).n, 4);
 });
 
+// What was written before the first connection is not forgotten by a reload. I1
+test("Room.join/after a reload before it was joined", async () => {
+  const storage = new TabStorage();
+  const first = open();
+  first.client.join("board", { storage }).submit("a");
+  first.client.close();
+  const second = await load(storage);
+  same([second.join.resume, ops(await second.socket().take())], [undefined, [[1, "a"]]]);
+});
+
+// What the next page in the tab has sent for us is not sent twice when this one is shown again. I1
+test("Room.join/after the next page wrote it", async () => {
+  const world = await joinedRoom();
+  world.socket().lose();
+  world.room.submit("a");
+  await world.clock.advance(10_000);
+  world.socket().accept();
+  await world.socket().joined({ n: 1, head: at(1) });
+  world.socket().say(op(1, "s1", 1, "a"));
+  await world.clock.advance(10_000);
+  same([ops(await world.socket().take()), world.room.pending], [[], []]);
+});
+
 // A page that goes away by itself hands the session to the next one as well.
 test("Room.join/after pagehide", async () => {
   const storage = new TabStorage();

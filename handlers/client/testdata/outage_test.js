@@ -38,6 +38,38 @@ test("Room.queued/is sent again after a reconnect", async () => {
   same(world.room.pending.map((p) => p.queued), [false, false]);
 });
 
+// A late answer to what a server held for an earlier connection is not taken for one to what we sent now. I1
+test("Room.queued/answered on the next connection", async () => {
+  const world = await joinedRoom();
+  const [bad, b] = ["bad", "b"].map((data) => world.room.submit(data));
+  await reconnect(world, { n: undefined });
+  await world.socket().take();
+  world.socket().say(nack(1, "gap", 0)); // held since then
+  await world.clock.advance(0);
+  same(ops(await world.socket().take()), [[1, "bad"], [2, "b"]]);
+  world.socket().say(nack(1, "rejected"), nack(2, "gap", 0));
+  same([await codeOf(bad.confirmed), waiting(world.room)], ["rejected", [[1, "b"]]]);
+  await world.clock.advance(0);
+  world.socket().say(nack(1, "rejected")); // to the second time that bad was sent
+  same(waiting(world.room), [[1, "b"]]);
+  await world.clock.advance(1000);
+  await world.socket().joined({ n: 0 });
+  world.socket().say(op(1, "s1", 1, "b"));
+  same(await b.confirmed, { n: 1, seq: 1 });
+});
+
+// A server that takes the operation that knocks takes the others as well.
+test("Room.queued/opens the door", async () => {
+  const { room, socket, clock } = await joinedRoom();
+  for (const data of ["a", "b", "c"]) room.submit(data);
+  await socket().take();
+  socket().say(nack(1, "unavailable", 0, { retryAfter: 100 }));
+  await clock.advance(100);
+  same(ops(await socket().take()), [[1, "a"]]);
+  socket().say(queued(1));
+  same(ops(await socket().take()), [[2, "b"], [3, "c"]]);
+});
+
 // What may be in the log under a session that has ended is not sent before somebody can look there. I1
 test("Room.queued/under a session that has ended", async () => {
   const world = await joinedRoom();
@@ -155,7 +187,7 @@ test("Room.nack/gap that the buffer does not reach", async () => {
   await world.clock.advance(1000);
   const [leave, join] = await world.socket().take();
   same([leave.type, join.type, join.resume, join.position], ["leave", "join", undefined, at(130)]);
-  const answer = { session: "s2", resume: "r2", n: 0, position: at(0), head: at(0), resumed: false };
+  const answer = { session: "s2", resume: "r2", n: 0, position: at(200), head: at(200), resumed: false };
   world.socket().say({ ...join, type: "joined", access: "editor", state: "live", participants: [], ...answer });
   const again = ops(await world.socket().take());
   const want = Array.from({ length: 130 }, (_, i) => [i + 1, i + 3]); // 3 to 130 were kept, 131 and 132 waited
@@ -213,9 +245,20 @@ test("Room.rewind/twice, and a lost connection", async () => {
   const world = await joinedRoom();
   write(world, 1, 2);
   world.socket().say(rewind(1), rewind(0));
-  const join = await reconnect(world, { n: undefined, resumed: false, position: at(0), head: at(0) });
+  const join = await reconnect(world, { n: undefined, resumed: false, position: at(0), head: at(9) });
   same(join.position, undefined);
   same(ops(await world.socket().take()), [[1, 1], [2, 2]]);
+});
+
+// A rewind of a stream that we have ended says nothing about the next one, if that goes on where we are. I2
+test("Room.rewind/before joined resumes", async () => {
+  const world = await joinedRoom();
+  write(world, 1, 2);
+  await world.socket().take();
+  world.socket().say(op(9, "x", 9), rewind(0));
+  await world.clock.advance(1000);
+  await world.socket().joined({ n: undefined });
+  same([ops(await world.socket().take()), waiting(world.room), world.told.reset.length], [[], [], 1]);
 });
 
 // One that can undo is told where to, and our void operations go out again in order. I1

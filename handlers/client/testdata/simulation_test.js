@@ -1,7 +1,7 @@
-import { same, test, truthy } from "./harness.js";
+import { breathe, same, test, truthy } from "./harness.js";
 import { Simulation } from "./simulated.js";
 
-const SEEDS = 40;
+const SEEDS = 25;
 
 /** An application: it keeps a list of what the log says, and shows what is pending on top of it. */
 function observe(client, name, undo) {
@@ -85,6 +85,9 @@ for (const [name, faults] of Object.entries({
   "outages with expired sessions": { outage: 0.02, kill: 0.02, expire: 0.5, crash: 0.2, bad: 0.1 },
 })) {
   test(`Room/simulated ${name}`, async () => {
-    for (let seed = 1; seed <= SEEDS; seed++) await simulate(seed, faults);
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      await simulate(seed, faults);
+      await breathe();
+    }
   });
 }
