@@ -11,7 +11,7 @@ BENCH ?= .
 BENCHTIME ?= 1s
 SCHEDULES ?= 100000
 
-.PHONY: help run test lint bench fuzz simulate cover docker tools
+.PHONY: help run test lint bench fuzz simulate mutants cover docker tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ n = $$1; $$1 = ""; printf "  make %-9s%s\n", n, $$0 }'
@@ -36,6 +36,9 @@ fuzz: tools ## run each fuzz target for FUZZTIME (30s)
 
 simulate: ## play 100,000 schedules of faults in the simulation: SCHEDULES=<count>
 	go test -run='^TestSimulation$$' -simulate=$(SCHEDULES) -timeout 30m .
+
+mutants: tools ## make deliberate mistakes in copies of the source, and see that tests find each
+	.ci/mutants
 
 cover: tools ## run the tests for coverage over all packages: artifacts/cover.html
 	mkdir -p artifacts

@@ -310,7 +310,9 @@ func (in *simInstance) rewindLocked(v verdict) {
 	for _, m := range in.list {
 		inStep := m.cursor == v.at || shared && m.cursor.Seq <= v.at.Seq
 		switch {
+		case m.guessed && m.session == "":
 		case m.guessed:
+			m.rewindLocked(m.cursor, "repair")
 		case !inStep:
 			m.rewindLocked(v.at, "repair")
 		case m.session != "":

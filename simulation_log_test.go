@@ -193,7 +193,9 @@ func (l *simLog) read(q *Query) (page Page, err error) {
 // The faults of a log.
 
 // wipe forgets everything.
-func (l *simLog) wipe() { l.simState, l.settling = simState{last: map[string]uint64{}}, false }
+func (l *simLog) wipe() {
+	l.simState, l.settling, l.past = simState{last: map[string]uint64{}}, false, nil
+}
 
 // fallBack goes back by some writes.
 func (l *simLog) fallBack(writes int) {
@@ -217,6 +219,7 @@ func (l *simLog) loseHead() {
 		return
 	}
 	ops := l.ops
+	l.past = nil
 	l.simState = simState{last: map[string]uint64{}, ops: ops, head: ops[len(ops)-1].Position(), deleted: l.deleted}
 	l.settling = false
 	for _, op := range ops {
