@@ -206,10 +206,11 @@ func TestRewindFrame(t *testing.T) {
 	}
 }
 
+// A state says how far what a client does reaches: while anything is amiss, to this instance for certain.
 func TestStateFrame(t *testing.T) {
-	for _, state := range []State{Live, Degraded, Recovering} {
-		checkFrame(t, stateFrame("", state, time.UnixMilli(1700000000123)), fields{
-			"type": "state", "state": string(state), "scope": "instance", "since": num("1700000000123"),
+	for state, scope := range map[State]string{Live: "all", Degraded: "instance", Recovering: "instance"} {
+		checkFrame(t, stateFrame("r", state, time.UnixMilli(1700000000123)), fields{
+			"type": "state", "room": "r", "state": string(state), "scope": scope, "since": num("1700000000123"),
 		})
 	}
 }

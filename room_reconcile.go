@@ -154,10 +154,9 @@ func (r *room) rewindLocked(v verdict) {
 	for _, m := range r.list {
 		inStep := m.cursor == v.at || shared && m.cursor.Seq <= v.at.Seq
 		switch {
-		case m.guessed:
-		case !inStep:
+		case !inStep && !m.guessed:
 			m.rewindLocked(v.at, "repair")
-		case m.session != "": // nothing is taken back, but what its joined said of its own operations
+		case m.session != "": // nothing is taken back, but what it was told of its own operations
 			m.rewindLocked(m.cursor, "repair")
 		}
 	}

@@ -88,6 +88,6 @@ func (s *sequencer) restart(head Position) {
 	s.era++
 	clear(s.held)
 	for _, a := range s.authors {
-		a.known, a.seen, a.told, a.toldAt = false, 0, 0, Position{}
+		a.known, a.seen = false, 0 // what it was told at which position is judged by that
 	}
 }

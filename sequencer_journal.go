@@ -157,6 +157,7 @@ func (s *sequencer) returned() {
 	for _, sub := range s.flight {
 		if sub.seen && sub.group == nil { // the feed was faster than the answer
 			s.budget.release(&sub)
+			s.learn(sub.op.Session, sub.op.N) // its author may have come since
 			continue
 		}
 		sub.again = true
@@ -164,6 +165,7 @@ func (s *sequencer) returned() {
 	}
 	s.queue = slices.Concat(kept, s.queue)
 	s.flight = nil
+	s.retailAll()
 }
 
 // resume lets what waits go to the log, in order.
