@@ -24,8 +24,9 @@ func BenchmarkOutage_Memory(b *testing.B) {
 		}
 		crowd.Begin()
 		s.stock(b, "joined")
-		// 4,600 operations of 30 kB: more than the 128 MiB of the rings.
-		write(b, crowd, load.Pace{PerSecond: 5, For: 4600 * time.Millisecond, Bytes: 30_000})
+		// 4,800 operations of 30 kB: more than the 128 MiB of the rings. A starved machine refuses some.
+		write(b, crowd, load.Pace{PerSecond: 4, For: 6 * time.Second, Bytes: 30_000})
+		crowd.GiveUp()
 		await(b, crowd.AwaitConfirmed)
 		s.stock(b, "rings")
 		o.begin(s)
