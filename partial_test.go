@@ -17,7 +17,7 @@ func (l halfLog) on(room string) flow.Log {
 	if room == "dead" {
 		return l.awayLog
 	}
-	return l.awayLog.Log
+	return l.Log
 }
 
 func (l halfLog) Append(ctx context.Context, room string, b flow.Batch) ([]flow.Appended, error) {
