@@ -53,7 +53,7 @@ func TestSequencer_Appended(t *testing.T) {
 		s.submit(send("a", 1), 1)
 		batch := wantBatch(t, s, "a1")
 		s.restart(Position{9, 9})
-		want(t, s.appended(allConfirmed(Position{}, batch)), "")
+		want(t, s.appended(allConfirmed(Position{}, batch)), "doubt")
 		want(t, s.submit(send("a", 1), 1), "a1!duplicate:1")
 		want(t, s.submit(send("a", 2), 1), "commit")
 	})

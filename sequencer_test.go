@@ -30,8 +30,9 @@ func stream(session string, count uint64) []Operation {
 	return placed(Position{}, ops...)
 }
 
-// told writes effects down: "+s1" for a delivered operation, "s2!gap:1" for a nack with its last, then
-// what the shell has to do.
+// told writes effects down: "+s1" for a delivered operation, "s2!gap:1" for a nack with its last, "s2~"
+// for what is queued up to there, "?s2" for what is tentative, then outcomes of groups, and what the
+// shell has to do.
 func told(fx effects) string {
 	var words []string
 	for _, op := range fx.confirmed {
@@ -45,6 +46,15 @@ func told(fx effects) string {
 	}
 	for _, op := range fx.tentative {
 		words = append(words, fmt.Sprintf("?%s%d", op.Session, op.N))
+	}
+	for _, g := range fx.groups {
+		words = append(words, groupWords(g))
+	}
+	if fx.doubt {
+		words = append(words, "doubt")
+	}
+	if fx.vouch {
+		words = append(words, "vouch")
 	}
 	if fx.commit {
 		words = append(words, "commit")
