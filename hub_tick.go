@@ -143,6 +143,11 @@ func (h *Hub) reapInstances(now time.Time) {
 			delete(h.seen, instance)
 		}
 	}
+	for room, until := range h.deleted {
+		if now.After(until) {
+			delete(h.deleted, room)
+		}
+	}
 	for user, b := range h.rest {
 		if b.idle(now) {
 			delete(h.rest, user)

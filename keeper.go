@@ -51,10 +51,15 @@ func (h *Hub) found(m *member) {
 	h.keep(m)
 }
 
+// keeperMost bounds what waits, of either kind, for a store that is away for long.
+const keeperMost = 100_000
+
 // keep makes the keeper write a session soon.
 func (h *Hub) keep(m *member) {
 	h.mu.Lock()
-	h.unsaved[m] = struct{}{}
+	if len(h.unsaved) < keeperMost {
+		h.unsaved[m] = struct{}{}
+	}
 	h.mu.Unlock()
 	h.wakeKeeper()
 }
@@ -69,6 +74,12 @@ func (h *Hub) forget(m *member) {
 
 func (h *Hub) forgetID(session string) {
 	h.mu.Lock()
+	for other := range h.ended {
+		if len(h.ended) < keeperMost {
+			break
+		}
+		delete(h.ended, other) // the store forgets it in its own time
+	}
 	h.ended[session] = struct{}{}
 	h.mu.Unlock()
 	h.wakeKeeper()

@@ -115,6 +115,9 @@ func (c *reconciler) read(page Page, err error) {
 		c.narrow(code == "")
 	case code == "":
 		c.agree(page)
+	case code == CodeTrimmed && page.Restored != c.restored:
+		c.page = page // it begins behind us because it was restored so: what it lacks is not trimmed, but lost
+		c.apart(0)
 	case code == CodeTrimmed:
 		c.end(verdict{page: page, trimmed: true})
 	default:

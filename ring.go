@@ -39,9 +39,7 @@ func (r *ring) add(op Operation, frame *Frame) {
 	if r.closed {
 		return
 	}
-	end := len(frame.JSON) - 1 // data is the last member of the object
-	op.Data = frame.JSON[end-len(op.Data) : end : end]
-	r.entries = append(r.entries, ringEntry{op: op, frame: frame})
+	r.entries = append(r.entries, entryOf(op, frame))
 	r.grow(len(frame.JSON))
 	for len(r.entries) > 1 && (len(r.entries) > r.keep || r.bytes > ringBytes || r.total.Load() > ringTotal) {
 		r.base = r.entries[0].op.Position()
@@ -49,6 +47,40 @@ func (r *ring) add(op Operation, frame *Frame) {
 		r.entries[0] = ringEntry{}
 		r.entries = r.entries[1:]
 	}
+}
+
+// prepend keeps operations that end at the ring's base, the newest of them, as far as there is room. before
+// is where the first of them follows, if that is known; else it serves as that for the second.
+func (r *ring) prepend(before Position, ops []Operation, frames []*Frame) {
+	if r.closed {
+		return
+	}
+	first := len(ops)
+	for size := 0; first > 0; first-- {
+		size += len(frames[first-1].JSON)
+		full := len(r.entries)+len(ops)-first >= r.keep || r.bytes+size > ringBytes ||
+			r.total.Load()+int64(size) > ringTotal
+		if full || first == 1 && !ops[0].Follows(before) {
+			break
+		}
+	}
+	if first > 0 {
+		before = ops[first-1].Position()
+	}
+	r.base = before
+	entries := make([]ringEntry, 0, len(ops)-first+len(r.entries))
+	for i := first; i < len(ops); i++ {
+		entries = append(entries, entryOf(ops[i], frames[i]))
+		r.grow(len(frames[i].JSON))
+	}
+	r.entries = append(entries, r.entries...)
+}
+
+// entryOf has an operation share the bytes of its frame.
+func entryOf(op Operation, frame *Frame) ringEntry {
+	end := len(frame.JSON) - 1 // data is the last member of the object
+	op.Data = frame.JSON[end-len(op.Data) : end : end]
+	return ringEntry{op: op, frame: frame}
 }
 
 func (r *ring) grow(bytes int) {

@@ -116,10 +116,13 @@ func (r *room) open() {
 		r.ring.rewind(page.Head)
 		r.restored, r.floor = page.Restored, page.Base.Seq
 	default:
-		r.downLocked(err)
+		r.failLocked(err)
 	}
 	r.stopBus = r.hub.cfg.Bus.Subscribe(roomTopic(r.id), r.heard)
 	r.stopLog = r.hub.cfg.Log.Follow(r.id, r.fed)
+	r.mu.Lock()
+	r.recallLocked()
+	r.mu.Unlock()
 	r.hub.tune(r.tuned) // who has joined misses nothing that others say
 }
 
@@ -131,18 +134,19 @@ func (r *room) shut() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.ring.close()
-		r.closed = true
 		r.phaseLocked(phaseLive)
+		r.closed = true
 	})
 }
 
-// unused reports whether nobody is in the room and nothing is under way. While its log is away, the ring
-// may be the last copy.
+// unused reports whether nobody is in the room and nothing is under way. While its log is away, its ring may
+// be the last copy.
 func (r *room) unused() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	empty := len(r.members) == 0 && len(r.list) == 0 && !r.writing && !r.reading
-	return empty && (r.deleted || r.phase == phaseLive && !r.seq.busy())
+	kept := r.phase != phaseLive && len(r.ring.entries) > 0
+	return empty && (r.deleted || !kept && !r.seq.busy())
 }
 
 // isDeleted reports whether the room was deleted. It is closed soon, and its id may be opened anew.

@@ -85,12 +85,17 @@ func (r *room) relayLocked(op Operation) {
 	}
 }
 
-// relayTo shows a member that has just joined what is in memory only. The room's lock is held.
+// relayTo shows a member that has just joined what is in memory only, as much as its queue takes. The room's
+// lock is held.
 func (r *room) relayTo(m *member) {
 	for _, list := range [...][]submission{r.seq.flight, r.seq.queue} {
 		for i := range list {
-			if sub := &list[i]; sub.shown && r.seq.mode == OutageRelay && sub.op.Session != m.session {
-				m.conn.offer(tentativeFrame(r.id, sub.op))
+			sub := &list[i]
+			if !sub.shown || r.seq.mode != OutageRelay || sub.op.Session == m.session {
+				continue
+			}
+			if !m.conn.offer(tentativeFrame(r.id, sub.op)) {
+				return
 			}
 		}
 	}

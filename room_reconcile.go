@@ -20,7 +20,7 @@ func (r *room) attend(now time.Time) {
 	case r.deleted || r.closed:
 	case health.State != Live:
 		if r.phase != phaseDown {
-			r.downLocked(Unavailable(nil))
+			r.downLocked()
 		}
 		r.away, r.wait, r.retry = true, 0, time.Time{} // the log's own probe tells when it is back
 	case !health.Since.Equal(r.since), r.phase == phaseDown && !r.writing && !now.Before(r.retry):
@@ -42,12 +42,10 @@ func (r *room) reconcile() {
 	h.stats.reconciles.Add(1)
 	head, found := r.compare()
 	<-h.repairs
-	if !r.accept(head, found) || !r.settle(found) {
+	if r.hopes(found) || !r.accept(head, found) || !r.settle(found) {
 		return
 	}
-	if found.began {
-		r.measureLoss()
-	}
+	r.measureLoss()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.doubt || r.away {
@@ -55,6 +53,21 @@ func (r *room) reconcile() {
 	}
 	r.applyLocked(r.seq.resume())
 	r.readLocked()
+}
+
+// hopes gives others who may have more of a log the chance to write it again, before this instance gives up
+// what neither has. It reports whether it did; then the log is looked at anew.
+func (r *room) hopes(v verdict) bool {
+	r.mu.Lock()
+	hopeful := v.rewind && v.lost > 0 && !r.waited
+	r.waited = r.waited || hopeful
+	r.mu.Unlock()
+	if hopeful && r.pause(2*SettleWindow) {
+		r.mu.Lock()
+		r.doubt = true
+		r.mu.Unlock()
+	}
+	return hopeful
 }
 
 // compare runs a reconciler. It returns the head that the verdict is about.
@@ -84,7 +97,8 @@ func (r *room) accept(head Position, v verdict) bool {
 		r.deleteLocked(v.err)
 		return false
 	case v.err != nil:
-		r.downLocked(v.err)
+		r.began = r.began || v.began
+		r.failLocked(v.err)
 		return false
 	case r.seq.head != head: // the feed went on meanwhile
 		r.doubt = true
@@ -97,7 +111,7 @@ func (r *room) accept(head Position, v verdict) bool {
 	if v.noted {
 		r.hub.amnesia.Store(true)
 	}
-	r.restored = v.page.Restored
+	r.restored, r.waited, r.began = v.page.Restored, false, r.began || v.began
 	switch {
 	case v.rewind:
 		r.rewindLocked(v)
@@ -138,7 +152,12 @@ func (r *room) settle(v verdict) bool {
 		until = time.Now().Add(SettleWindow)
 	}
 	r.mu.Unlock()
-	timer := time.NewTimer(time.Until(until))
+	return r.pause(time.Until(until))
+}
+
+// pause waits; false when the hub is closing.
+func (r *room) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -168,6 +187,7 @@ func (r *room) rewindLocked(v verdict) {
 func (r *room) startOverLocked(at Position, reason string) {
 	r.seq.restart(at)
 	r.ring.rewind(at)
+	r.recallLocked()
 	for _, m := range r.list {
 		if m.cursor.Seq < at.Seq && !m.guessed {
 			m.rewindLocked(at, reason)
@@ -179,6 +199,7 @@ func (r *room) startOverLocked(at Position, reason string) {
 func (r *room) beginLocked(head Position) {
 	r.seq.restart(head)
 	r.ring.rewind(head)
+	r.recallLocked()
 	for _, m := range r.list {
 		switch {
 		case m.cursor == head:
@@ -217,6 +238,13 @@ func (r *room) recheckLocked(end Position) {
 // measureLoss counts what is gone for good after the log began anew, once others had their chance to
 // put more in front.
 func (r *room) measureLoss() {
+	r.mu.Lock()
+	began := r.began
+	r.began = false
+	r.mu.Unlock()
+	if !began {
+		return
+	}
 	page, err := r.hub.cfg.Log.Read(r.hub.ctx, r.id, Query{Unchecked: true})
 	if err != nil && ErrorCode(err) != CodeTrimmed {
 		return

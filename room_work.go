@@ -23,6 +23,8 @@ type standing struct {
 	doubt    bool          // the room must be compared with its log
 	cause    error         // of the doubt; nil for a look after an outage
 	since    time.Time     // since when the log has been in its state, at the last look
+	began    bool          // the log begins at a ring's base: what that lost is to be measured
+	waited   bool          // others had their chance to bring what neither log nor ring has
 	settled  time.Time     // when everybody had time to write again what the log has lost
 	retry    time.Time     // when to look again at a log that is there and fails
 	wait     time.Duration // how long that was put off; 0 while it does not fail
@@ -93,11 +95,17 @@ func (r *room) append(batch Batch) {
 	case mustReconcile(err):
 		r.seq.returned()
 		r.troubleLocked(err)
-	case code == CodeRoomDeleted || code == CodeRejected:
+	case code == CodeRoomDeleted:
 		r.applyLocked(r.seq.refused(err))
+		r.deleteLocked(err)
+	case code == CodeRejected:
+		r.applyLocked(r.seq.refused(err))
+	case r.deleted:
+		r.seq.returned()
+		r.applyLocked(r.seq.drop(errDeleted()))
 	default:
 		r.seq.returned()
-		r.downLocked(err, "after", time.Since(started))
+		r.failLocked(err, "after", time.Since(started))
 	}
 	if r.phase == phaseRecovering && r.seq.calm() {
 		r.phaseLocked(phaseLive)
@@ -148,7 +156,7 @@ func (r *room) unstrand() {
 // phaseLocked notes a change of how the room stands to its log.
 func (r *room) phaseLocked(to phase) {
 	from := r.phase
-	if from == to {
+	if from == to || r.closed {
 		return
 	}
 	r.phase = to
@@ -163,14 +171,20 @@ func (r *room) phaseLocked(to phase) {
 	}
 }
 
-// downLocked goes on in memory, because the log does not answer.
-func (r *room) downLocked(err error, args ...any) {
+// failLocked goes on in memory, because the log refused something or did not answer. A log that is there all
+// the same is tried again with growing pauses.
+func (r *room) failLocked(err error, args ...any) {
 	if r.phase != phaseDown {
-		r.wait = min(max(2*r.wait, firstRetry), lastRetry)
-		r.retry = time.Now().Add(r.wait)
 		args = append([]any{"room", r.id, "error", err}, args...)
 		r.hub.log.Log(r.hub.ctx, levelOf(err), "room goes on in memory", args...)
 	}
+	r.wait = min(max(2*r.wait, firstRetry), lastRetry)
+	r.retry = time.Now().Add(r.wait)
+	r.downLocked()
+}
+
+// downLocked goes on in memory.
+func (r *room) downLocked() {
 	r.phaseLocked(phaseDown)
 	r.applyLocked(r.seq.suspend())
 }
