@@ -109,10 +109,14 @@ func (c *simClient) rejoin() {
 		return
 	}
 	c.joined, c.joining = false, true
-	c.conn.joins = append(c.conn.joins[:0], &simJoin{session: c.session, position: c.at, given: c.has})
+	j := &simJoin{session: c.session, position: c.at, given: c.has, behind: len(c.conn.up)}
 	if !c.has {
-		c.conn.joins[0].position = Position{}
+		j.position = Position{}
 	}
+	for _, before := range c.conn.joins {
+		j.behind -= before.behind
+	}
+	c.conn.joins = append(c.conn.joins, j)
 }
 
 // hear takes a message.
@@ -336,7 +340,7 @@ func (c *simClient) onNack(n nack) {
 	case stale:
 	case n.code == CodeNotJoined || n.code == CodeGap && n.last < c.last:
 		c.rejoin()
-	default:
+	case n.last < c.last+uint64(c.sent):
 		c.turnBack(n.last) // and waits a moment
 	}
 }

@@ -22,13 +22,14 @@ type simRecord struct {
 	lost      bool   // at some moment no copy was left
 	orphaned  bool   // at some moment nobody but its author had one
 	seq       uint64 // its place, the last time that it was appended
+	low       uint64 // its lowest place
 }
 
 func (l *simLedger) made(id simID) {
 	if l.records == nil {
 		l.records = map[simID]*simRecord{}
 	}
-	l.records[id] = &simRecord{floor: l.newest}
+	l.records[id] = &simRecord{floor: l.newest, low: simNothing}
 	l.order = append(l.order, id)
 }
 
@@ -66,6 +67,7 @@ func (w *simWorld) appended(ops []Operation, answers []Appended) {
 	for i, answer := range answers {
 		if r := w.records[simID{ops[i].Session, ops[i].N}]; r != nil && answer.Status == Confirmed {
 			r.seq = answer.Seq
+			r.low = min(r.low, r.seq)
 		}
 	}
 	if w.log.open {
@@ -105,7 +107,7 @@ func (w *simWorld) account() {
 //   - or it did not fit in front any more, because an author had sent again what was to be put there,
 //     or was lost once more right after it was put there, in a log that looks as it did before.
 func (w *simWorld) excused(r *simRecord) bool {
-	return r.lost || r.orphaned && r.seq <= w.front || r.seq <= w.log.refused
+	return r.lost || r.orphaned && r.low <= w.front || r.low <= w.log.refused
 }
 
 // ringed reports whether an instance has an operation.

@@ -42,6 +42,7 @@ type simJoin struct {
 	session  string
 	position Position
 	given    bool
+	behind   int // operations that were sent before it, since the join before it
 	located  bool
 	entry    entry
 }
@@ -61,11 +62,25 @@ type simMember struct {
 	fedFrom int // streams, when the request was made
 }
 
+// receive takes the next thing that the client sent: an operation, or half of a join.
+func (c *simConn) receive() (more bool) {
+	switch {
+	case len(c.joins) > 0 && c.joins[0].behind == 0:
+		c.join()
+	case len(c.up) > 0:
+		op := c.up[0]
+		c.up = c.up[1:]
+		if len(c.joins) > 0 {
+			c.joins[0].behind--
+		}
+		c.in.w.say("  %s receives %s:%d", c.in.name, op.Session, op.N)
+		c.in.take(c, op)
+	}
+	return len(c.joins)+len(c.up) > 0
+}
+
 // join does the next half of a join.
 func (c *simConn) join() {
-	if len(c.joins) == 0 {
-		return
-	}
 	in, j := c.in, c.joins[0]
 	switch {
 	case !j.located:

@@ -191,17 +191,8 @@ func (w *simWorld) stepConn(kind simKind) {
 		}
 		return
 	}
-	if len(c.joins) > 0 {
-		c.join()
-		return
-	}
 	for range 1 + w.draw(3) {
-		if len(c.up) > 0 {
-			w.say("%s receives %s:%d", c.in.name, c.up[0].Session, c.up[0].N)
-			op := c.up[0]
-			c.up = c.up[1:]
-			c.in.take(c, op)
-		}
+		c.receive()
 	}
 }
 

@@ -33,8 +33,8 @@ func (s *simSchedule) world() *simWorld {
 	w.clients = append(w.clients, watcher)
 	for i, c := range w.clients {
 		c.connect(w.instances[i%len(w.instances)])
-		c.conn.join()
-		c.conn.join()
+		for c.conn.receive() {
+		}
 	}
 	return w
 }

@@ -178,13 +178,7 @@ func (w *simWorld) expects(stranded []submission) bool {
 // round lets everybody do everything that there is to do, once.
 func (w *simWorld) round() {
 	for _, c := range slices.Clone(w.conns) {
-		c.join()
-		c.join()
-		for len(c.up) > 0 && w.failure == "" {
-			op := c.up[0]
-			c.up = c.up[1:]
-			w.say("  %s receives %s:%d", c.in.name, op.Session, op.N)
-			c.in.take(c, op)
+		for w.failure == "" && c.receive() {
 		}
 	}
 	w.expire()
