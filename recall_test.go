@@ -62,7 +62,7 @@ func TestRecover_DeletedInDoubt(t *testing.T) {
 		log.set(false, true)
 		a.op("r", 1, 1)
 		a.expect("queued")
-		if err := log.Log.Delete(t.Context(), "r"); err != nil {
+		if err := log.Delete(t.Context(), "r"); err != nil {
 			t.Fatal(err)
 		}
 		log.set(false, false)
