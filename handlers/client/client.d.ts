@@ -81,8 +81,6 @@ export interface JoinOptions {
   presence?: Presence;
   /** Where the session is kept over a reload. Default: sessionStorage; null: nowhere. */
   storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null;
-  /** Whether the application undoes confirmed operations itself, on the event "rewind". Default: a reset. */
-  rewind?: boolean;
 }
 
 export class Room {
@@ -122,7 +120,10 @@ export class Room {
 }
 
 export interface RoomEvents {
-  /** Drop the confirmed state and start from the snapshot, or from nothing. Comes before the first op. */
+  /**
+   * Drop the confirmed state and start from the snapshot, or from nothing. Comes before the first op, and when
+   * confirmed operations turned out to be void, or nobody can say what came since.
+   */
   reset: { snapshot?: unknown; position: string; reason?: "trimmed" | "diverged" | "deleted" };
   /** The next confirmed operation. */
   op: Operation;
@@ -143,8 +144,6 @@ export interface RoomEvents {
   tentative: TentativeOperation;
   /** An operation was not taken. final: it is gone; otherwise it is tried again by itself. */
   nack: { op: PendingOperation; error: FlowError; final: boolean };
-  /** Only with JoinOptions.rewind: confirmed operations after position are void. */
-  rewind: { position: string; reason: "repair" | "trimmed" };
   /** The room is over, with what could not be written any more. */
   left: { reason: string; pending: PendingOperation[] };
   status: { status: RoomStatus; reason: string };

@@ -15,6 +15,8 @@
 
 /** Confirmed operations of our own that are kept, in case the server's log loses them. */
 const KEPT = 128;
+/** Others whose newest operation is remembered. */
+const AUTHORS = 1000;
 /** An array of messages holds at most this many. */
 const BATCH = 256;
 /** Codes that refuse an operation for good. */
@@ -474,11 +476,11 @@ class Outbox {
       for (const op of this.#kept) if (op.n === n) op.seq = seq;
       return [];
     }
-    const done = this.settle(n - 1); // before n in the log, seen or not: the stream started after them
+    const done = this.settle(n - 1, seq); // before n in the log, seen or not: the stream started after them
     const text = JSON.stringify(data);
     const i = this.pending.findIndex((op) => op.text === text && (op.n === n || session in op.sent));
     if (i >= 0) this.pending.unshift(Object.assign(this.pending.splice(i, 1)[0], { n, seq }));
-    if (i >= 0) done.push(...this.settle(n));
+    if (i >= 0) done.push(...this.settle(n, seq));
     if (i === 0) return done;
     this.#mixed = true; // or another page wrote it with our session: the others come behind it
     this.last = n;
@@ -497,9 +499,10 @@ class Outbox {
     return [op];
   }
 
-  /** Everything of ours up to n is in the log. Returns what was pending of it. */
-  settle(n) {
+  /** Everything of ours up to n is in the log, not behind the seq. Returns what was pending of it. */
+  settle(n, seq) {
     const done = this.pending.splice(0, Math.max(0, n - this.last));
+    for (const op of done) op.bound = seq;
     this.last = Math.max(this.last, n);
     this.#sent = Math.max(0, this.#sent - done.length);
     this.#flight = this.#flight.filter((f) => !done.includes(f.op));
@@ -515,14 +518,14 @@ class Outbox {
 
   /**
    * What a nack of n is about: numbers change while answers are on their way. These come in the order in which
-   * we sent, but to what the server holds at any time: then op is missing if two had the number.
+   * we sent, but to what the server holds at any time: then op is missing if two had the number. What was sent
+   * twice may be answered once: the answer is stale only if none to a later sending can come.
    */
   answered(n) {
-    const [first, ...others] = this.#flight.filter((f) => f.n === n);
-    if (!this.#held) this.#flight = this.#flight.filter((f) => f !== first);
-    if (!this.#held || others.length === 0) return { op: first?.op, stale: first?.stale };
-    const sure = others.every((f) => f.op === first.op);
-    return { op: sure ? first.op : undefined, stale: first.stale && others.every((f) => f.stale) };
+    const sent = this.#flight.filter((f) => f.n === n);
+    if (!this.#held) this.#flight = this.#flight.filter((f) => f !== sent[0]);
+    const sure = !this.#held || sent.every((f) => f.op === sent[0].op);
+    return { op: sure ? sent[0]?.op : undefined, stale: sent.length > 0 && sent.every((f) => f.stale) };
   }
 
   /** Removes an operation that was refused for good; those behind it move up. */
@@ -541,10 +544,10 @@ class Outbox {
     for (const f of this.#flight) f.stale ||= f.op.n > this.last + this.#sent;
   }
 
-  /** What stands after seq in the log is void. Returns false like begin(). */
+  /** What stands after seq in the log is void: so is what is not known to stand before, by itself or a later one. */
   rewind(seq) {
-    const first = this.#kept.find((op) => op.seq > seq);
-    return first ? this.#takeBack(first.n - 1) : true;
+    const first = this.#kept[this.#kept.findLastIndex((op) => (op.seq ?? op.bound) <= seq) + 1];
+    if (first) this.#takeBack(first.n - 1);
   }
 
   #takeBack(n) {
@@ -573,17 +576,16 @@ export class Room extends Emitter {
   synced = false; // whether everything was received that was in the log at the last join
   participants = new Map();
   tentative = []; // operations of others that have no place in the log yet
-  #client; #clock; #options; #memory; #presence; #outbox = new Outbox(); #handlers;
+  #client; #clock; #memory; #presence; #outbox = new Outbox(); #handlers;
   #resume = ""; #join = ""; #joined = false; #joinedAt = -Infinity; #ended = ""; #told = "";
-  #state = "live"; #ahead = ""; #head = 0; #inLog = 0; #blind = false; #void = Infinity; #window = 256; #gaps = 0;
-  #hold; #retry; #late;
+  #state = "live"; #ahead = ""; #head = 0; #inLog = 0; #claimed = 0; #blind = false; #void = Infinity; #window = 256; #gaps = 0;
+  #seen = new Map(); #hold; #retry; #late;
 
   constructor(client, clock, id, options, memory) {
     super();
     this.id = id;
     this.#client = client;
     this.#clock = clock;
-    this.#options = options;
     this.#memory = memory;
     this.#presence = new Presence(clock, options.presence ?? {}, {
       send: (data) => this.#joined && client._send({ type: "presence", room: id, data }),
@@ -686,11 +688,8 @@ export class Room extends Emitter {
     this.#client._report();
   }
 
-  /** Until joined comes, what arrives belongs to a stream that we have ended. What is void stays void. */
-  _receive(m) {
-    if (this.#joined) return this.#handlers[m.type]?.call(this, m);
-    if (m.type === "rewind") this.#void = Math.min(this.#void, seqOf(m.position));
-  }
+  /** Until joined comes, what arrives belongs to a stream that we have ended. What is void is void all the same. */
+  _receive(m) { if (this.#joined || m.type === "rewind") this.#handlers[m.type]?.call(this, m); }
 
   /** Ends the stream, if there is one. */
   _stop() {
@@ -734,25 +733,30 @@ export class Room extends Emitter {
   }
 
   #begin(m) {
+    if (m.resumed && this.position === null) return this.#rejoin(); // the rewind came after we had asked
     const gone = m.reason === "deleted" ? this.pending : []; // the room is another one of the same name
     if (m.reason === "deleted") this.#outbox = new Outbox();
-    const reset = !m.resumed;
-    if (reset) this.#outbox.rewind(Math.min(this.#void, seqOf(m.head)));
+    const [reset, head] = [!m.resumed, seqOf(m.head)];
+    this.#outbox.rewind(reset ? Math.min(this.#void, head) : this.#void);
     this.#void = Infinity;
     const isNew = m.reason === "diverged" && seqOf(m.position) === 0;
     if (!this.#outbox.begin(m.session, m.n, isNew)) return this.#renounce(m.n);
-    if (reset) this.position = m.position;
+    if (reset) {
+      this.position = m.position;
+      this.#seen.clear();
+    }
     this.#resume = m.resume;
     this.#state = this.#ahead = m.state === this.#client._state ? "live" : m.state; // what is not of all rooms
-    this.#head = seqOf(m.head);
+    this.#head = head;
     this.#inLog = m.n ?? 0;
+    this.#claimed = 0;
     this.#blind = m.n === undefined; // the server itself does not see the log
     this.#window = this.#client.limits.pending;
     const { session, access, durability } = m;
     Object.assign(this, { session, access, durability, tentative: [], synced: false });
     this.#joined = true;
     const { pending, last } = this.#outbox;
-    if (this.#inLog > last + pending.length) this.#confirmed(this.#outbox.settle(this.#inLog));
+    if (this.#inLog > last + pending.length) this.#confirmed(this.#outbox.settle(this.#inLog, head));
     if (reset) {
       const { position, reason } = m;
       this._emit("reset", { snapshot: m.snapshot?.data, position, reason });
@@ -777,12 +781,20 @@ export class Room extends Emitter {
     if (m.seq !== at + 1) return this.#rejoin();
     this.position = `${m.seq}:${m.hash}`;
     const done = this.#outbox.confirm(m);
+    this.#see(m);
     this.tentative = this.tentative.filter((t) => t.session !== m.session || t.n > m.n);
     const { seq, session, n, user, time, data } = m;
     const own = done.some((op) => op.seq === seq);
     this._emit("op", { seq, position: this.position, session, n, user, time, data, own });
     this.#confirmed(done);
     this.#advance();
+  }
+
+  /** Whose operations came last, and up to which n. */
+  #see({ session, n }) {
+    this.#seen.delete(session);
+    this.#seen.set(session, n);
+    if (this.#seen.size > AUTHORS) this.#seen.delete(this.#seen.keys().next().value);
   }
 
   #confirmed(ops) {
@@ -797,7 +809,7 @@ export class Room extends Emitter {
   #advance() {
     if (!this.synced && seqOf(this.position) >= this.#head) {
       this.synced = true;
-      this.#confirmed(this.#outbox.settle(this.#inLog));
+      this.#confirmed(this.#outbox.settle(this.#inLog, this.#head));
       if (!this.#blind) this.#outbox.makeSure();
       this.#save();
       this._emit("synced");
@@ -810,7 +822,7 @@ export class Room extends Emitter {
   #look() {
     this.#late ??= this.#clock.setTimeout(() => {
       this.#late = undefined;
-      if (this.#outbox.unsure || this.#outbox.pending[0]?.n <= this.#inLog) this.#rejoin();
+      if (this.#outbox.unsure || this.#outbox.pending[0]?.n <= this.#claimed) this.#rejoin();
     }, 5000);
   }
 
@@ -848,7 +860,7 @@ export class Room extends Emitter {
       return this.#pump();
     }
     if (m.code === "duplicate") { // it comes in the stream, soon, unless the stream began behind it
-      this.#inLog = Math.max(this.#inLog, m.last ?? m.n);
+      this.#claimed = Math.max(this.#claimed, m.last ?? m.n);
       return this.#look();
     }
     if (stale) return;
@@ -880,27 +892,20 @@ export class Room extends Emitter {
   }
 
   #onTentative({ session, n, user, data }) {
-    if (session === this.session) return;
+    if (session === this.session || n <= this.#seen.get(session)) return; // or by an instance that is behind
     const known = this.tentative.filter((t) => t.session !== session || t.n !== n);
     this.tentative = [...known, { session, n, user, data }];
     this._emit("tentative", { session, n, user, data });
   }
 
-  /** An application that does not undo gets the room's state anew; our void operations wait for that, too. */
-  #onRewind({ position, reason }) {
-    if (this.#options.rewind !== true) {
-      this.#void = Math.min(this.#void, seqOf(position));
-      this.position = null;
-      return this.#rejoin();
-    }
-    this.position = position;
-    this.tentative = [];
-    this.#window = this.#client.limits.pending;
-    const held = this.#outbox.rewind(seqOf(position));
-    this._emit("rewind", { position, reason });
-    this.#changed();
-    if (held) this.#pump();
-    else this.#rejoin();
+  /**
+   * Behind the position nothing is true that the server said: neither the state, which is loaded anew unless it
+   * ends right there, nor what joined told of our operations. Until it is told anew, these stay as they are.
+   */
+  #onRewind({ position }) {
+    this.#void = Math.min(this.#void, seqOf(position));
+    if (position !== this.position) this.position = null;
+    if (this.#joined) this.#rejoin();
   }
 
   #onLeft({ reason }) {

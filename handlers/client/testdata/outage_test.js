@@ -136,15 +136,27 @@ test("Room.tentative/ended by live", async () => {
   same([room.tentative, told.pending.length - before], [[], 1]);
 });
 
-// Nobody knows after a rewind or a new start of the stream what still waits: the server tells it again.
-test("Room.tentative/ended by rewind and by joined", async () => {
-  const world = await joinedRoom({ join: { rewind: true } });
-  write(world, 1, 2);
-  world.socket().say(tentative("x", 1), rewind(1));
-  same(world.room.tentative, []);
+// Nobody knows after a new start of the stream what still waits: the server tells it again.
+test("Room.tentative/ended by joined", async () => {
+  const world = await joinedRoom();
   world.socket().say(tentative("x", 1));
   await reconnect(world);
   same(world.room.tentative, []);
+});
+
+// An instance that is behind may show as waiting what everybody has long seen: that is not shown twice.
+test("Room.tentative/of what is in the stream", async () => {
+  const world = await joinedRoom();
+  const { socket, room, told } = world;
+  socket().say(op(1, "x", 1), op(2, "x", 2), op(3, "y", 1));
+  socket().say(tentative("x", 1), tentative("x", 2), tentative("x", 3), tentative("y", 1), tentative("z", 1));
+  same([shown(room), told.tentative.length], [[["x", 3], ["z", 1]], 2]);
+  await reconnect(world, { state: "degraded" }); // the stream goes on: so does what was seen
+  world.socket().say(tentative("x", 2), tentative("x", 3));
+  same(shown(room), [["x", 3]]);
+  await reconnect(world, { resumed: false, position: at(0), head: at(0), reason: "diverged" });
+  world.socket().say(tentative("x", 2)); // of another history
+  same(shown(room), [["x", 2]]);
 });
 
 // What is in the log already never comes in a stream that began behind it. It does not wait for ever. I14
@@ -195,14 +207,14 @@ test("Room.nack/gap that the buffer does not reach", async () => {
   truthy(world.room.pending.every((p, i) => p.n === i + 1), "the numbers start at 1");
 });
 
-// An application that cannot undo starts again from the room's state; ours behind it go out again. I1
+// The room's state is loaded anew, without what is void; ours behind it go out again. I1
 test("Room.rewind/joins again without a position", async () => {
   const world = await joinedRoom();
   write(world, 1, 2);
   await world.socket().take();
   world.socket().say(rewind(1));
   // Until there is another state, the one that is shown still contains them.
-  same([world.room.pending, world.told.rewind.length, world.room.status], [[], 0, "joining"]);
+  same([world.room.pending, world.room.status], [[], "joining"]);
   await world.clock.advance(1000);
   const join = await world.socket().joined({ n: 1, position: at(0), head: at(1) });
   same([join.position, world.told.reset.length], [undefined, 2]);
@@ -250,29 +262,70 @@ test("Room.rewind/twice, and a lost connection", async () => {
   same(ops(await world.socket().take()), [[1, 1], [2, 2]]);
 });
 
-// A rewind of a stream that we have ended says nothing about the next one, if that goes on where we are. I2
+// A rewind that comes between the question and its answer voids the position that was asked for. I1, I14
 test("Room.rewind/before joined resumes", async () => {
   const world = await joinedRoom();
   write(world, 1, 2);
   await world.socket().take();
-  world.socket().say(op(9, "x", 9), rewind(0));
+  world.socket().say(op(9, "x", 9));
   await world.clock.advance(1000);
-  await world.socket().joined({ n: undefined });
-  same([ops(await world.socket().take()), waiting(world.room), world.told.reset.length], [[], [], 1]);
+  world.socket().say(rewind(0));
+  same((await world.socket().joined({ n: undefined })).position, at(2));
+  same([world.room.status, ops(await world.socket().take())], ["joining", []]);
+  await world.clock.advance(1000);
+  const join = await world.socket().joined({ n: undefined, position: at(0), head: at(2) });
+  same([join.position, world.told.reset.length], [undefined, 2]);
+  same([ops(await world.socket().take()), waiting(world.room)], [[[1, 1], [2, 2]], [[1, 1], [2, 2]]]);
+  world.socket().say(op(1, "s1", 1, 1), op(2, "s1", 2, 2)); // at the very same positions
+  same(waiting(world.room), []);
 });
 
-// One that can undo is told where to, and our void operations go out again in order. I1
-test("Room.rewind/undone by the application", async () => {
-  const world = await joinedRoom({ join: { rewind: true } });
-  write(world, 1, 3);
-  world.room.submit(4);
-  const { socket, told, room } = world;
-  await socket().take();
-  socket().say(rewind(1));
-  same(told.rewind, [{ position: at(1), reason: "repair" }]);
-  same(ops(await socket().take()), [[2, 2], [3, 3], [4, 4]]);
-  socket().say(op(2, "x", 1), op(3, "s1", 2, 2));
-  same([room.position, waiting(room)], [at(3), [[3, 3], [4, 4]]]);
+// A rewind to where we are takes nothing back of what we show, but what was said of our operations: n tells. I1
+test("Room.rewind/to the own position", async () => {
+  const world = await joinedRoom();
+  write(world, 1, 1);
+  for (const n of [2, 3]) world.room.submit(n);
+  await world.socket().take();
+  world.socket().say(nack(2, "duplicate", 3), rewind(1));
+  await world.clock.advance(1000);
+  const join = await world.socket().joined({ n: 1, head: at(1) });
+  same([join.position, world.told.reset.length], [at(1), 1]);
+  same([ops(await world.socket().take()), world.room.position], [[[2, 2], [3, 3]], at(1)]);
+  world.socket().say(op(2, "s1", 2, 2), op(3, "s1", 3, 3));
+  same([waiting(world.room), world.room.position], [[], at(3)]);
+});
+
+// What was settled by n, and never seen, is void with the log behind the position; n may be unknown then. I1
+for (const [name, to, again] of [["before the head of that time", 4, [[3, 3]]], ["at that head", 5, []]]) {
+  test(`Room.rewind/of what joined.n has settled, ${name}`, async () => {
+    const world = await joinedRoom();
+    write(world, 1, 2);
+    world.room.submit(3);
+    const start = { resumed: false, reason: "trimmed", snapshot: { position: at(5), data: [1, 2, 3] } };
+    await reconnect(world, { n: 3, position: at(5), head: at(5), ...start });
+    await world.room.pending[0]?.confirmed;
+    same(waiting(world.room), []);
+    await world.socket().take();
+    world.socket().say(rewind(to));
+    await world.clock.advance(1000);
+    const answer = to === 5 ? {} : { resumed: false, position: at(0) };
+    await world.socket().joined({ n: undefined, head: at(to), ...answer });
+    same([ops(await world.socket().take()), waiting(world.room)], [again, again]);
+  });
+}
+
+// What a duplicate says is not believed before joined has said it, too: the log may have lost it since. I1, I14
+test("Room.rewind/after a duplicate that was not seen", async () => {
+  const world = await joinedRoom();
+  for (const data of ["a", "b"]) world.room.submit(data);
+  await reconnect(world, { n: undefined, head: at(1) });
+  world.socket().say(nack(1, "duplicate", 2), nack(2, "duplicate", 2), op(1, "x", 1));
+  same([world.room.synced, waiting(world.room)], [true, [[1, "a"], [2, "b"]]]);
+  await world.socket().take();
+  world.socket().say(rewind(1));
+  await world.clock.advance(1000);
+  await world.socket().joined({ n: undefined, head: at(1) });
+  same(ops(await world.socket().take()), [[1, "a"], [2, "b"]]);
 });
 
 // A server that lost everything, sessions included, gets back what we hold, unless others brought it. I1

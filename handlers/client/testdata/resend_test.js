@@ -95,6 +95,20 @@ test("Room.op/confirms those before it", async () => {
   same([await a.confirmed, world.room.pending], [{ n: 1 }, []]);
 });
 
+// A server that has an operation on its way already answers once, however often it was sent: that answer is
+// not taken for one to the first time, with another to come. I14
+test("Room.nack/one answer for two sendings", async () => {
+  const { room, socket, clock } = await joinedRoom();
+  for (const data of ["a", "b", "c"]) room.submit(data);
+  await socket().take();
+  socket().say(nack(2, "gap", 0));
+  await clock.advance(0);
+  same(ops(await socket().take()), [[1, "a"], [2, "b"], [3, "c"]]);
+  socket().say(op(1, "s1", 1, "a"), op(2, "s1", 2, "b"), nack(3, "gap", 2));
+  await clock.advance(1000);
+  same(ops(await socket().take()), [[3, "c"]]);
+});
+
 // A gap that does not close is retried ever more slowly, not in a storm.
 test("Room.nack/gap without progress backs off", async () => {
   const { room, socket, clock } = await joinedRoom();

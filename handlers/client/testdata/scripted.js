@@ -89,7 +89,7 @@ export async function reconnect(world, answer = {}) {
 /** Records what a room tells: an array for each kind of event. */
 export function listen(room) {
   const told = {};
-  for (const type of ["op", "reset", "presence", "event", "queued", "tentative", "nack", "rewind", "left",
+  for (const type of ["op", "reset", "presence", "event", "queued", "tentative", "nack", "left",
     "status", "pending", "synced", "error", "snapshot-wanted"]) {
     told[type] = [];
     room.on(type, (value) => told[type].push(value));

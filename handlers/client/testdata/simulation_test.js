@@ -4,8 +4,8 @@ import { Simulation } from "./simulated.js";
 const SEEDS = 25;
 
 /** An application: it keeps a list of what the log says, and shows what is pending on top of it. */
-function observe(client, name, undo) {
-  const room = client.join("board", { storage: null, rewind: undo });
+function observe(client, name) {
+  const room = client.join("board", { storage: null });
   const app = { name, room, state: [], submitted: [], broken: "" };
   let expected = 0;
   room.on("reset", ({ position }) => {
@@ -16,10 +16,6 @@ function observe(client, name, undo) {
   room.on("op", ({ seq, data }) => {
     if (seq !== ++expected) app.broken = `op ${seq}, want ${expected}`;
     app.state.push(data.id);
-  });
-  room.on("rewind", ({ position }) => {
-    expected = Number.parseInt(position, 10);
-    app.state.length = Math.min(app.state.length, expected);
   });
   const watch = () => { app.broken ||= flaw(app); };
   for (const type of ["op", "pending", "queued", "tentative", "synced", "status"]) room.on(type, watch);
@@ -37,7 +33,7 @@ function flaw({ room, state, submitted }) {
 
 async function simulate(seed, faults) {
   const sim = new Simulation(seed, faults);
-  const apps = ["a", "b", "c"].map((name) => observe(sim.client(), name, seed % 2 === 0));
+  const apps = ["a", "b", "c"].map((name) => observe(sim.client(), name));
   for (let round = 0; round < 40; round++) {
     for (const app of apps) {
       for (let k = Math.floor(sim.random() * 4); k > 0; k--) {
