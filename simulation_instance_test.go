@@ -24,6 +24,8 @@ type simInstance struct {
 	floor    uint64
 	strands  int
 	strandAt bool // another try is due
+	began    bool
+	waited   bool
 	deleted  bool
 	dead     bool
 	members  map[string]*simMember
@@ -39,6 +41,7 @@ type simInstance struct {
 	reading bool
 	reads   int
 	again   bool
+	recalls []*simRecall
 	filling bool
 	readAt  Position
 	readReq *simRequest
@@ -76,6 +79,7 @@ func (w *simWorld) start(name string) *simInstance {
 		in.seq.restart(page.Head)
 		in.ring.rewind(page.Head)
 		in.restored, in.floor = page.Restored, page.Base.Seq
+		in.recallLocked()
 	}
 	return in
 }
@@ -87,7 +91,7 @@ func (w *simWorld) startAway(name string) *simInstance {
 		ring: ring{total: new(atomic.Int64), keep: w.keep}, members: map[string]*simMember{},
 		open: map[simID]bool{},
 	}
-	in.downLocked()
+	in.failLocked()
 	return in
 }
 
@@ -263,6 +267,7 @@ func (in *simInstance) startOverLocked(at Position) {
 	in.w.say("  %s starts over at %d", in, at.Seq)
 	in.seq.restart(at)
 	in.ring.rewind(at)
+	in.recallLocked()
 	for _, m := range in.list {
 		if m.cursor.Seq < at.Seq && !m.guessed {
 			m.rewindLocked(at, "trimmed")
@@ -273,6 +278,7 @@ func (in *simInstance) startOverLocked(at Position) {
 func (in *simInstance) beginLocked(head Position) {
 	in.seq.restart(head)
 	in.ring.rewind(head)
+	in.recallLocked()
 	for _, m := range in.list {
 		switch {
 		case m.cursor == head:

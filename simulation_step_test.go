@@ -244,6 +244,7 @@ func (w *simWorld) lose(kind simKind) {
 		}
 	}
 	w.lossy, w.mayRewind = true, true
+	w.losses++
 	w.appended(nil, nil)
 	w.version++
 	w.say("Redis: %s, from %d to %d-%d, stamp %d", kind, before, w.log.base.Seq, w.log.head.Seq, w.log.stamp)
@@ -289,6 +290,7 @@ func (w *simWorld) stepInstance(kind simKind, in *simInstance) {
 		}
 	case stepRead:
 		in.fill()
+		in.recall()
 		for range 1 + w.draw(3) {
 			in.read()
 		}

@@ -9,6 +9,7 @@ const (
 	simComparing          // a task of the reconciler is on its way
 	simSettling           // everybody gets the chance to restore
 	simMeasuring          // the loss is being counted
+	simHoping             // others get the chance to bring what is missing
 )
 
 // simWork is the work loop of room_work.go, cut where it waits.
@@ -35,6 +36,8 @@ func (in *simInstance) work() {
 		in.replied(rq)
 	case in.stage == simSettling:
 		in.settled()
+	case in.stage == simHoping:
+		in.stage, in.doubt = simIdle, true
 	case in.doubt:
 		in.doubt = false
 		in.compare()
@@ -94,11 +97,15 @@ func (in *simInstance) appended(answers []Appended, err error) {
 	case mustReconcile(err):
 		in.seq.returned()
 		in.troubleLocked(err)
-	case code == CodeRoomDeleted || code == CodeRejected:
+	case code == CodeRoomDeleted:
 		in.applyLocked(in.seq.refused(err))
+		in.deleteLocked(err)
+	case in.deleted:
+		in.seq.returned()
+		in.applyLocked(in.seq.drop(errDeleted()))
 	default:
 		in.seq.returned()
-		in.downLocked()
+		in.failLocked()
 	}
 	if in.phase == phaseRecovering && in.seq.calm() {
 		in.phaseLocked(phaseLive)
@@ -139,10 +146,12 @@ func (in *simInstance) unstrand() {
 	in.applyLocked(in.seq.unstrand(jump))
 }
 
+func (in *simInstance) failLocked() {
+	in.wait++
+	in.downLocked()
+}
+
 func (in *simInstance) downLocked() {
-	if in.phase != phaseDown {
-		in.wait++
-	}
 	in.phaseLocked(phaseDown)
 	in.applyLocked(in.seq.suspend())
 }
@@ -194,6 +203,10 @@ func (in *simInstance) task() {
 		return
 	}
 	in.stage, in.found = simIdle, in.rec.found
+	if in.found.rewind && in.found.lost > 0 && !in.waited {
+		in.stage, in.waited = simHoping, true
+		return
+	}
 	if in.accept(in.recHead, in.found) {
 		in.stage = simSettling
 	}
@@ -206,7 +219,8 @@ func (in *simInstance) accept(head Position, v verdict) bool {
 		in.deleteLocked(v.err)
 		return false
 	case v.err != nil:
-		in.downLocked()
+		in.began = in.began || v.began
+		in.failLocked()
 		return false
 	case in.seq.head != head:
 		in.doubt = true
@@ -217,7 +231,7 @@ func (in *simInstance) accept(head Position, v verdict) bool {
 	}
 	in.w.reconciled++
 	in.lost += v.lost
-	in.restored = v.page.Restored
+	in.restored, in.waited, in.began = v.page.Restored, false, in.began || v.began
 	switch {
 	case v.rewind:
 		in.rewindLocked(v)
@@ -234,7 +248,8 @@ func (in *simInstance) accept(head Position, v verdict) bool {
 // settled ends the wait for others.
 func (in *simInstance) settled() {
 	in.stage = simIdle
-	if in.found.began {
+	if in.began {
+		in.began = false
 		in.stage, in.request = simMeasuring, &simRequest{query: &Query{Unchecked: true}}
 		return
 	}

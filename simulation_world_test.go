@@ -220,6 +220,9 @@ func (in *simInstance) round() {
 		in.work()
 		in.read()
 	}
+	for len(in.recalls) > 0 {
+		in.recall()
+	}
 	in.unstrand()
 	if !in.deleted && in.w.draw(2) == 0 {
 		in.readLocked()
