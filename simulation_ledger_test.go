@@ -175,14 +175,15 @@ func (w *simWorld) checkLog() {
 	for _, op := range w.log.ops {
 		id := simID{op.Session, op.N}
 		r := w.records[id]
+		twice := r != nil && w.losses > 1 && r.places > 1
 		switch {
 		case !op.Follows(at):
 			w.fail("I2", "the log has %v after %v", op.Position(), at)
 		case r == nil || string(op.Data) != string(simOp(id).Data):
 			w.fail("I1", "%s:%d is in the log, and nobody sent it so", op.Session, op.N)
-		case w.index[id] && (w.losses < 2 || r.places < 2) || r.retired && !w.lossy:
+		case w.index[id] && !twice || r.retired && !w.lossy:
 			w.fail("I1", "%s:%d is in the log twice", op.Session, op.N)
-		case op.N <= newest[op.Session] && !w.index[id]:
+		case op.N <= newest[op.Session] && !twice:
 			w.fail("I3", "%s:%d is in the log after %d", op.Session, op.N, newest[op.Session])
 		case !w.lossy && newest[op.Session] > 0 && op.N != newest[op.Session]+1:
 			w.fail("I3", "%s:%d is in the log right after %d", op.Session, op.N, newest[op.Session])
