@@ -45,7 +45,7 @@ func (h *Hub) Submit(
 
 // submit hands a group to the sequencer and waits for its outcome.
 func (r *room) submit(ctx context.Context, key string, ops []Operation) (Submitted, error) {
-	g := &group{key: key, content: contentOf(ops), size: len(ops), done: make(chan struct{})}
+	g := &group{key: key, content: contentOf(ops), done: make(chan struct{})}
 	r.mu.Lock()
 	if r.deleted {
 		r.mu.Unlock()

@@ -214,10 +214,13 @@ func (s *sequencer) nextBatch() (b Batch, ok bool) {
 // batchLen returns how many entries of the queue go together. A group goes alone and whole.
 func (s *sequencer) batchLen() int {
 	first := &s.queue[0]
-	if first.group != nil {
-		return first.group.size
-	}
 	count, size := 0, 0
+	if first.group != nil {
+		for count < len(s.queue) && s.queue[count].group == first.group {
+			count++
+		}
+		return count
+	}
 	for count < len(s.queue) && count < batchOps {
 		sub := &s.queue[count]
 		size += len(sub.op.Data)
@@ -288,7 +291,7 @@ func (s *sequencer) confirmed(sub *submission, answer Appended, fx *effects) {
 	if sub.seen || op.Seq > before && op.Seq <= s.head.Seq {
 		return
 	}
-	sub.again, sub.op.Seq = true, op.Seq
+	sub.again, sub.op.Seq, sub.group = true, op.Seq, nil // the outcome of a group was told
 	s.unseen = append(s.unseen, *sub) // the feed brings it, unless the log loses it before
 	fx.doubt = fx.doubt || op.Seq <= s.head.Seq+1
 }

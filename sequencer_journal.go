@@ -40,7 +40,6 @@ func (b *budget) release(sub *submission) {
 type group struct {
 	key     string
 	content Digest
-	size    int
 	told    bool          // the outcome was told
 	done    chan struct{} // the shell's: closed when it was
 

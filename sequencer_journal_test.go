@@ -28,7 +28,7 @@ func newGroup(session, key string, count uint64) (*group, []Operation) {
 	for i := range ops {
 		ops[i].Seq, ops[i].Hash = 0, 0
 	}
-	return &group{key: key, content: contentOf(ops), size: int(count)}, ops
+	return &group{key: key, content: contentOf(ops)}, ops
 }
 
 // inMode returns a sequencer of a mode that knows some authors.

@@ -3,6 +3,7 @@ package flow // internal: the sequencer is not exported
 import (
 	"maps"
 	"testing"
+	"time"
 )
 
 // rewound is a sequencer that has delivered a1, a2, b1 and a3, has a4 waiting, and is taken back behind a1
@@ -185,4 +186,19 @@ func TestSequencer_Unseen(t *testing.T) {
 		want(t, s.appended(allConfirmed(Position{}, batch)), "doubt")
 		want(t, s.suspend(), "a1~ ?a1")
 	})
+}
+
+// Of a Submit that was delivered in part, the rest goes again without being taken for the whole. I1, I14
+func TestSequencer_UnseenGroup(t *testing.T) {
+	s := withAuthors("a")
+	g, ops := newGroup("z", "", 3)
+	s.submitGroup(g, ops, time.Time{})
+	batch := next(s)
+	log := placed(Position{}, send("y", 1).op, batch[0], batch[1], batch[2])
+	want(t, s.appended(allConfirmed(log[0].Position(), batch)), "group+2+3+4 read")
+	clear(s.held) // it was too much to hold
+	want(t, s.feed(log[:2]), "+y1 +z1 read")
+	s.suspend()
+	s.resume()
+	wantBatch(t, s, "z2 z3")
 }
