@@ -111,6 +111,23 @@ func BenchmarkOutage_Return(b *testing.B) {
 	}
 }
 
+// BenchmarkOutage_Slow is no outage: five busy rooms, 200 operations a second each, on a Redis that
+// answers within its timeout, but late. I8
+func BenchmarkOutage_Slow(b *testing.B) {
+	s := newOutageSite(b)
+	crowd := s.gather(b, load.Config{Users: 10, Rooms: 5})
+	var slow load.Phase
+	for b.Loop() {
+		phase := crowd.Begin()
+		s.proxy.Inject(redistest.Faults{DelayReplies: 220 * time.Millisecond})
+		write(b, crowd, load.Pace{PerSecond: 100, For: 5 * time.Second, Bytes: 150})
+		s.proxy.Lift()
+		mergePhase(&slow, phase)
+	}
+	b.ReportMetric(0, "ns/op")
+	reportPhase(b, "slow", &slow)
+}
+
 // trial is what was seen in all rounds of a benchmark.
 type trial struct {
 	onset, down, back load.Phase
