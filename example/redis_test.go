@@ -26,8 +26,8 @@ func draw(t *testing.T, browser *browsertest.Browser, server *instance, away fun
 
 	away()
 	ada.Add(browsertest.Point{X: 300, Y: 400}, "three")
-	ada.Says("degraded", "Redis is away")
-	bob.Says("degraded", "Redis is away")
+	ada.Says("degraded", "Part of the server is away")
+	bob.Says("degraded", "Part of the server is away")
 	bob.Until("Ada's card is there, marked as not saved", card("three")+`?.matches(".unconfirmed.theirs")`)
 	bob.Add(browsertest.Point{X: 600, Y: 400}, "four")
 	ada.Until("Bob's as well", card("four")+`?.matches(".unconfirmed.theirs")`)
@@ -71,7 +71,7 @@ func redisKilled(t *testing.T, browser *browsertest.Browser) {
 	one, two := start(t, env...), start(t, env...)
 	cleo := visit(browser.Person(t), two.URL+"/board/plan", "Cleo")
 	ada, bob := draw(t, browser, one, func() { server.Kill(t) })
-	cleo.Says("degraded", "Redis is away")
+	cleo.Says("degraded", "Part of the server is away")
 	cleo.Lacks("three")
 	late := visitDegraded(browser.Person(t), one.URL+"/board/plan")
 	late.Shows("one")
@@ -101,7 +101,7 @@ func redisKilledReject(t *testing.T, browser *browsertest.Browser) {
 func visitDegraded(w *browsertest.Window, url string) page {
 	p := page{w}
 	p.Go(url)
-	p.Says("degraded", "Redis is away")
+	p.Says("degraded", "Part of the server is away")
 	return p
 }
 

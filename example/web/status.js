@@ -15,7 +15,7 @@ const STATES = {
   connecting: "Connecting…",
   joining: "Joining…",
   live: "Live",
-  degraded: "Redis is away",
+  degraded: "Partly away",
   recovering: "Catching up…",
   reconnecting: "Reconnecting…",
   offline: "Offline",
@@ -30,7 +30,7 @@ export function showStatus(client, room) {
   line.dataset.state = status;
   line.title = room.durability === "memory" ? "The board lives in the server's memory until it stops." : "";
   write(line.lastChild, status === "live" && !room.synced ? "Loading…" : STATES[status]);
-  showBanner(room.durability && trouble(status, room)); // on the way in there is nothing to be kept yet
+  showBanner(room.durability && trouble(status, client.unconfirmed, room)); // on the way in nothing is to be kept yet
 }
 
 function showBanner(words) {
@@ -42,14 +42,16 @@ function showBanner(words) {
   write(text, words[1]);
 }
 
-/** What is wrong, and what becomes of the changes meanwhile; nothing while all is well. */
-function trouble(status, room) {
-  const waiting = room.pending.length;
+/**
+ * What is wrong, and what becomes of the changes meanwhile; nothing while all is well. A page is not told which
+ * part of the server is away: the words are true of the log, and of presence alone.
+ */
+function trouble(status, waiting, room) {
   switch (status) {
     case "offline": return ["You are offline. You can go on.", inWindow(waiting)];
     case "reconnecting": return ["The server is out of reach. You can go on.", inWindow(waiting)];
-    case "recovering": return ["Redis is back.", `Catching up${waiting > 0 ? `: ${changes(waiting)} to be saved` : ""}.`];
-    case "degraded": return ["Redis is away. You can go on.", kept(room)];
+    case "recovering": return ["The server is whole again.", waiting > 0 ? `${changes(waiting)} to be saved.` : "Catching up."];
+    case "degraded": return ["Part of the server is away. You can go on.", kept(waiting, room)];
     default: return undefined;
   }
 }
@@ -59,12 +61,12 @@ function inWindow(waiting) {
   return `${changes(waiting)} wait${waiting === 1 ? "s" : ""} in this window, not saved yet.`;
 }
 
-/** Where the changes are that Redis does not have. */
-function kept({ durability, pending, tentative }) {
-  if (durability === "memory") return "People on other servers do not see you until it is back.";
-  if (pending.some((op) => !op.queued)) return inWindow(pending.length);
-  const [ours, theirs] = [pending.length, tentative.length];
-  if (ours + theirs === 0) return "This server keeps what you change until it is saved.";
+/** Where the changes are that are not saved. */
+function kept(ours, { durability, pending, tentative }) {
+  if (durability === "memory") return "People on other servers may not see you until it is back.";
+  if (pending.some((op) => !op.queued)) return inWindow(ours);
+  const theirs = tentative.length;
+  if (ours + theirs === 0) return "What you change is kept until it is saved. People on other servers may not see you.";
   const more = theirs > 0 ? ` and ${theirs} of others` : "";
   return `This server keeps ${ours > 0 ? `${changes(ours)} of yours${more}` : `${changes(theirs)} of others`}, not saved yet.`;
 }

@@ -27,6 +27,10 @@ const PASSING = new Set(["unavailable", "internal", "rate_limited", "room_full",
 const FINAL = { 4100: "unauthenticated", 4102: "kicked", 4103: "forbidden", 4104: "protocol", 4105: "replaced" };
 /** What a room can be while there is a connection, from good to bad. */
 const STATES = ["live", "recovering", "joining", "degraded"];
+const ENCODER = new TextEncoder();
+const SYSTEM_CLOCK = {
+  now: Date.now, random: Math.random, setTimeout: (f, ms) => setTimeout(f, ms), clearTimeout: (id) => clearTimeout(id),
+};
 
 /** Opens a connection that keeps itself alive until close() is called or the server refuses for good. */
 export function connect(options = {}) { return new Client(options); }
@@ -52,11 +56,7 @@ class Emitter {
   /** A listener that throws harms neither the others nor the protocol. */
   _emit(type, value) {
     for (const f of [...(this.#listeners.get(type) ?? [])]) {
-      try {
-        f(value);
-      } catch (err) {
-        queueMicrotask(() => { throw err; });
-      }
+      try { f(value); } catch (err) { queueMicrotask(() => { throw err; }); }
     }
   }
 }
@@ -81,20 +81,11 @@ export class Client extends Emitter {
     this.#open();
   }
 
-  /** One status for the page: that of the connection, or else the worst of the server's and the rooms'. */
-  get status() {
-    return this._outside || [...this.#rooms.values()].reduce((bad, room) => worse(bad, room.status), this._state);
-  }
-
-  /** Why the client is closed: a code of the server, or "closed" by the application. */
+  get status() { return this._outside || this.#all.reduce((bad, room) => worse(bad, room.status), this._state); }
+  get unconfirmed() { return this.#all.reduce((sum, room) => sum + room._unconfirmed, 0); }
   get reason() { return this.#closed; }
+  get #all() { return [...this.#rooms.values()]; }
 
-  /** How many of our operations, in all rooms, are not in the log yet. */
-  get unconfirmed() {
-    return [...this.#rooms.values()].reduce((sum, room) => sum + room._unconfirmed, 0);
-  }
-
-  /** The room, joined now and again after every reconnect, until leave() or the server ends it. */
   join(id, options = {}) {
     if (this.#rooms.has(id)) return this.#rooms.get(id);
     const storage = options.storage === undefined ? tabStorage() : options.storage;
@@ -105,7 +96,6 @@ export class Client extends Emitter {
     return room;
   }
 
-  /** Ends the connection for good. Sessions can be resumed by the next page in this tab. */
   close() { this.#finish("closed"); }
 
   /** What there is in place of a working connection, "" if there is one. */
@@ -130,12 +120,11 @@ export class Client extends Emitter {
   }
 
   _remove(room) { this.#rooms.delete(room.id); }
-
   _fits(text) { return byteLength(text) <= this.limits.messageBytes; }
 
   /** Tells what has changed of the status, ours and the rooms'. */
   _report() {
-    for (const room of this.#rooms.values()) room._report();
+    for (const room of this.#all) room._report();
     const { status, unconfirmed } = this;
     if (this.#told === `${status} ${unconfirmed}`) return;
     this.#told = `${status} ${unconfirmed}`;
@@ -177,7 +166,10 @@ export class Client extends Emitter {
       return done(m);
     }
     if (m.type === "welcome") return this.#welcome(m);
-    if (m.type === "bye") return this.#goodbye(m);
+    if (m.type === "bye") {
+      this.#bye = m;
+      return this.#link.end(1000);
+    }
     if (m.room !== undefined) return this.#rooms.get(m.room)?._receive(m);
     if (m.type === "state") return this.#onState(m.state);
     if (m.type === "event") return this._emit("event", m);
@@ -216,7 +208,7 @@ export class Client extends Emitter {
     this.#renewBefore(expires);
     if (this.#ready) return;
     this.#ready = true;
-    for (const room of this.#rooms.values()) room._join();
+    for (const room of this.#all) room._join();
     this._report();
   }
 
@@ -234,13 +226,8 @@ export class Client extends Emitter {
 
   #onState(state) {
     this._state = state;
-    for (const room of this.#rooms.values()) room._onServerState(state);
+    for (const room of this.#all) room._onServerState(state);
     this._report();
-  }
-
-  #goodbye(m) {
-    this.#bye = m;
-    this.#link.end(1000);
   }
 
   #lost(code) {
@@ -265,7 +252,7 @@ export class Client extends Emitter {
     this.#opening = 0;
     this.#clock.clearTimeout(this.#retry);
     this.#clock.clearTimeout(this.#renewal);
-    for (const room of this.#rooms.values()) room._stop();
+    for (const room of this.#all) room._stop();
     const unanswered = [...this.#requests.values()];
     this.#requests.clear();
     for (const done of unanswered) done();
@@ -284,7 +271,7 @@ export class Client extends Emitter {
     this.#closed = reason;
     for (const [target, type, f] of this.#browser) target.removeEventListener(type, f);
     this.#detach();
-    for (const room of this.#rooms.values()) room._closed(reason);
+    for (const room of this.#all) room._closed(reason);
     this._report();
   }
 
@@ -298,7 +285,7 @@ export class Client extends Emitter {
       this.#reconnectIn(0);
     };
     const hide = () => {
-      for (const room of this.#rooms.values()) room._suspend();
+      for (const room of this.#all) room._suspend();
       this.#detach(); // a page that is kept for going back must not look as if somebody sat before it
       this._report();
     };
@@ -313,10 +300,6 @@ export class Client extends Emitter {
   }
 }
 
-const SYSTEM_CLOCK = {
-  now: Date.now, random: Math.random, setTimeout: (f, ms) => setTimeout(f, ms), clearTimeout: (id) => clearTimeout(id),
-};
-
 /** One WebSocket: messages out in batches, messages in one by one, and a watch over its life. */
 class Link {
   #socket; #clock; #to; #out = []; #max = 65536; #heartbeat = 25_000; #watch; #over = false;
@@ -327,7 +310,7 @@ class Link {
     this.#socket = new WebSocket(url, protocols);
     this.#socket.onmessage = (e) => this.#message(e.data);
     this.#socket.onclose = (e) => this.end(e.code);
-    this.#endIn(10_000); // for the handshake and welcome
+    this.#after(10_000, () => this.end(1006)); // the handshake and welcome
   }
 
   configure(messageBytes, heartbeat) {
@@ -343,7 +326,7 @@ class Link {
   probe(ms) {
     if (this.#socket.readyState !== 1) return;
     this.send('{"type":"ping"}');
-    this.#endIn(ms);
+    this.#after(ms, () => this.end(1006));
   }
 
   /** Closes and tells so, once. It does not wait for a peer that may not be there any more. */
@@ -379,26 +362,19 @@ class Link {
 
   #message(text) {
     this.#heard();
-    let messages;
-    try {
-      messages = JSON.parse(text);
-    } catch {
-      return this.end(1007);
-    }
+    const messages = attempt(() => JSON.parse(text));
+    if (messages === undefined) return this.end(1007);
     for (const m of Array.isArray(messages) ? messages : [messages]) {
       if (!this.#over && m !== null && typeof m === "object") this.#to.message(m);
     }
   }
 
   /** Silence is answered with a ping, silence after the ping with the end. */
-  #heard() {
-    this.#clock.clearTimeout(this.#watch);
-    this.#watch = this.#clock.setTimeout(() => this.probe(15_000), this.#heartbeat);
-  }
+  #heard() { this.#after(this.#heartbeat, () => this.probe(15_000)); }
 
-  #endIn(ms) {
+  #after(ms, run) {
     this.#clock.clearTimeout(this.#watch);
-    this.#watch = this.#clock.setTimeout(() => this.end(1006), ms);
+    this.#watch = this.#clock.setTimeout(run, ms);
   }
 }
 
@@ -544,7 +520,7 @@ class Outbox {
     for (const f of this.#flight) f.stale ||= f.op.n > this.last + this.#sent;
   }
 
-  /** What stands after seq in the log is void: so is what is not known to stand before, by itself or a later one. */
+  /** What stands after seq in the log is void, and what may stand there: neither it nor a later one is known not to. */
   rewind(seq) {
     const first = this.#kept[this.#kept.findLastIndex((op) => (op.seq ?? op.bound) <= seq) + 1];
     if (first) this.#takeBack(first.n - 1);
@@ -578,8 +554,8 @@ export class Room extends Emitter {
   tentative = []; // operations of others that have no place in the log yet
   #client; #clock; #memory; #presence; #outbox = new Outbox(); #handlers;
   #resume = ""; #join = ""; #joined = false; #joinedAt = -Infinity; #ended = ""; #told = "";
-  #state = "live"; #ahead = ""; #head = 0; #inLog = 0; #claimed = 0; #blind = false; #void = Infinity; #window = 256; #gaps = 0;
-  #seen = new Map(); #hold; #retry; #late;
+  #state = "live"; #ahead = ""; #head = 0; #inLog; #claimed = 0; #void = Infinity; #seen = new Map();
+  #window = 256; #gaps = 0; #hold; #retry; #late;
 
   constructor(client, clock, id, options, memory) {
     super();
@@ -601,22 +577,14 @@ export class Room extends Emitter {
     this.#restore(memory.load());
   }
 
-  /** Like the client's, but of this room alone; "left" when it is over. */
   get status() {
     if (this.#ended) return "left";
     return this.#client._outside || worse(this.#client._state, this.#joined ? this.#state : "joining");
   }
-
-  /** Why the room is left: a reason of the server, a code, or "left". */
   get reason() { return this.#ended; }
-
-  /** Our operations that are not in the stream yet, in order. */
   get pending() { return [...this.#outbox.pending]; }
-
-  /** What others see of us. */
   get presence() { return { ...this.#presence.data }; }
 
-  /** Writes an operation, now or when there is a connection. Its promise tells how it ended. */
   submit(data) {
     const over = this.#ended || this.#client.reason;
     if (over) throw new FlowError(over, "the room is not joined any more");
@@ -628,44 +596,38 @@ export class Room extends Emitter {
     return op;
   }
 
-  /** Changes keys of our presence, null removes one. Fast changes are merged, the newest wins. */
   setPresence(patch) {
     this.#presence.set(patch);
     this.#showOwnPresence();
   }
 
-  /** Sends an event, at most once. Returns false when there is no connection for it. */
   send(name, data = null, { to, echo } = {}) {
     return this.#joined && this.#client._send({ type: "event", room: this.id, name, data, to, echo });
   }
 
-  /** Stores the state at a position, by default the one after the last op event. */
   snapshot(data, position = this.position) {
     return new Promise((resolve, reject) => {
       const lost = new FlowError("unavailable", "there is no connection");
       if (!this.#joined) return reject(lost);
-      this.#client._request({ type: "snapshot", room: this.id, position, data }, (m) => {
-        if (m?.type === "ok") return resolve();
-        reject(m ? errorOf(m) : lost);
-      });
+      this.#client._request({ type: "snapshot", room: this.id, position, data },
+        (m) => { if (m?.type === "ok") resolve(); else reject(m ? errorOf(m) : lost); });
     });
   }
 
-  /** Ends our session in the room. Operations that are not confirmed are given up. */
   leave() {
     if (this.#ended) return;
-    if (this.#joined) this.#client._request({ type: "leave", room: this.id }, () => {});
+    if (this.#joined) this.#leave();
     this.#finish("left");
   }
 
   get _unconfirmed() { return this.#outbox.pending.length; }
 
+  _suspend() { this.#memory.release(); }
+
   _closed(reason) {
     this._suspend();
     for (const op of this.#outbox.pending) op.reject(new FlowError(reason));
   }
-
-  _suspend() { this.#memory.release(); }
 
   _report() {
     const { status } = this;
@@ -723,10 +685,7 @@ export class Room extends Emitter {
   }
 
   #joinRefused(err) {
-    if (err.code === "stale_session") {
-      this.#forgetSession();
-      return this.#rejoin(0);
-    }
+    if (err.code === "stale_session") return this.#startOver(0);
     this._emit("error", err);
     if (PASSING.has(err.code) || err.retryAfter) return this.#rejoin(err.retryAfter ?? 1000);
     this.#finish(err.code);
@@ -748,9 +707,8 @@ export class Room extends Emitter {
     this.#resume = m.resume;
     this.#state = this.#ahead = m.state === this.#client._state ? "live" : m.state; // what is not of all rooms
     this.#head = head;
-    this.#inLog = m.n ?? 0;
+    this.#inLog = m.n; // undefined when the server itself does not see the log
     this.#claimed = 0;
-    this.#blind = m.n === undefined; // the server itself does not see the log
     this.#window = this.#client.limits.pending;
     const { session, access, durability } = m;
     Object.assign(this, { session, access, durability, tentative: [], synced: false });
@@ -769,11 +727,19 @@ export class Room extends Emitter {
 
   /** The log lost operations that we cannot send again: only a new session can go on. */
   #renounce(n) {
-    this.#client._request({ type: "leave", room: this.id }, () => {});
+    this.#leave();
     this.#outbox.abandon(n);
-    this.#forgetSession();
-    this.#rejoin();
+    this.#startOver();
   }
+
+  /** Goes on as a new session. */
+  #startOver(ms) {
+    this.#resume = "";
+    this.#save();
+    this.#rejoin(ms);
+  }
+
+  #leave() { this.#client._request({ type: "leave", room: this.id }, () => {}); }
 
   #onOp(m) {
     const at = seqOf(this.position);
@@ -809,8 +775,8 @@ export class Room extends Emitter {
   #advance() {
     if (!this.synced && seqOf(this.position) >= this.#head) {
       this.synced = true;
-      this.#confirmed(this.#outbox.settle(this.#inLog, this.#head));
-      if (!this.#blind) this.#outbox.makeSure();
+      this.#confirmed(this.#outbox.settle(this.#inLog ?? 0, this.#head));
+      if (this.#inLog !== undefined) this.#outbox.makeSure();
       this.#save();
       this._emit("synced");
     }
@@ -909,9 +875,8 @@ export class Room extends Emitter {
   }
 
   #onLeft({ reason }) {
-    if (reason !== "expired") return this.#finish(reason);
-    this.#forgetSession();
-    this.#rejoin();
+    if (reason === "expired") this.#startOver();
+    else this.#finish(reason);
   }
 
   #onPresence({ reset = false, join = [], update = {}, leave = [] }) {
@@ -954,11 +919,6 @@ export class Room extends Emitter {
     this._emit("left", { reason, pending });
     this._report();
     this.#client._report();
-  }
-
-  #forgetSession() {
-    this.#resume = "";
-    this.#save();
   }
 
   #restore(saved) {
@@ -1030,12 +990,8 @@ class TabMemory {
   }
 
   load() {
-    try {
-      const saved = JSON.parse(this.#storage?.getItem(this.#key) ?? "null");
-      return saved?.open ? null : saved;
-    } catch {
-      return null;
-    }
+    const saved = attempt(() => JSON.parse(this.#storage?.getItem(this.#key) ?? "null"));
+    return saved?.open ? null : saved;
   }
 
   save(saved) { this.#write({ ...saved, open: true }); }
@@ -1057,12 +1013,12 @@ class TabMemory {
   }
 }
 
-function tabStorage() {
-  try {
-    return globalThis.sessionStorage ?? null;
-  } catch {
-    return null; // switched off by the user
-  }
+/** The user may have switched it off. */
+function tabStorage() { return attempt(() => globalThis.sessionStorage) ?? null; }
+
+/** What f returns, undefined when it throws. */
+function attempt(f) {
+  try { return f(); } catch { return undefined; }
 }
 
 /** sent tells under which session it was sent, and with which number the last time. */
@@ -1085,11 +1041,6 @@ function merge(target, patch) {
 }
 
 function worse(a, b) { return STATES.indexOf(a) > STATES.indexOf(b) ? a : b; }
-
 function seqOf(position) { return position === null ? 0 : Number.parseInt(position, 10); }
-
 function errorOf(m) { return new FlowError(m.code, m.message, m.retryAfter); }
-
-const ENCODER = new TextEncoder();
-
 function byteLength(text) { return ENCODER.encode(text).length; }

@@ -295,6 +295,18 @@ test("Room.rewind/to the own position", async () => {
   same([waiting(world.room), world.room.position], [[], at(3)]);
 });
 
+// What joined.n promised and the stream has not brought is void with it. I1, I14
+test("Room.rewind/before the stream brings what joined.n told of", async () => {
+  const world = await joinedRoom();
+  world.room.submit("a");
+  await reconnect(world, { n: 1, head: at(1) });
+  same(ops(await world.socket().take()), []);
+  world.socket().say(rewind(0));
+  await world.clock.advance(1000);
+  await world.socket().joined({ n: 0 });
+  same([ops(await world.socket().take()), world.told.reset.length], [[[1, "a"]], 1]);
+});
+
 // What was settled by n, and never seen, is void with the log behind the position; n may be unknown then. I1
 for (const [name, to, again] of [["before the head of that time", 4, [[3, 3]]], ["at that head", 5, []]]) {
   test(`Room.rewind/of what joined.n has settled, ${name}`, async () => {
