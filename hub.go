@@ -29,6 +29,7 @@ type Hub struct {
 	troubled   atomic.Int64  // rooms that are not live
 	troubledAt atomic.Int64  // Unix nanoseconds, since when there are any
 	amnesia    atomic.Bool   // the store of sessions may have lost its memory
+	state      atomic.Value  // the State that clients were told
 	repairs    chan struct{} // holds as many as rooms are compared with their logs
 
 	ctx     context.Context // ends when the hub is closed
@@ -51,7 +52,6 @@ type Hub struct {
 	stalled  map[*member]struct{} // members that wait for a log that is away
 	seen     map[string]time.Time // when other instances were last heard of
 	asked    map[string]chan struct{}
-	state    State                // as clients were told
 	healing  bool                 // the log has come back, and some rooms have not caught up with it
 	parts    [3]State             // of the subsystems, as was logged
 	since    [3]time.Time         // since when they were so
@@ -87,7 +87,7 @@ func New(cfg Config) (*Hub, error) {
 	for i, s := range h.Subsystems() {
 		h.parts[i], h.since[i] = s.State, s.Since
 	}
-	h.state = h.State()
+	h.state.Store(h.State())
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.stats.started = time.Now()
 	h.control = newOutbox(h, controlTopic)

@@ -14,14 +14,11 @@ const tombstone = 10*time.Minute - 5*time.Second
 func (h *Hub) watchState(now time.Time) {
 	for _, r := range h.openRooms() {
 		r.attend(now)
+		r.hurry(now)
 	}
 	ordering := h.watchSubsystems()
 	state := worse(worse(stateFor(h.cfg.Sessions.Health()), stateFor(h.cfg.Bus.Health())), ordering)
-	h.mu.Lock()
-	changed := h.state != state
-	h.state = state
-	h.mu.Unlock()
-	if changed {
+	if h.state.Swap(state) != state {
 		f := stateFrame("", state, now)
 		for _, c := range h.allConns() {
 			c.send(f)
@@ -81,9 +78,8 @@ func (h *Hub) watchSubsystems() State {
 
 // told returns the state that clients were told.
 func (h *Hub) told() State {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.state
+	state, _ := h.state.Load().(State)
+	return state
 }
 
 // tellState tells the members of a room when it alone is in trouble. What is told of the instance holds

@@ -291,6 +291,9 @@ func compactJSON(src []byte) []byte {
 		}
 		dst = append(dst, c)
 	}
+	if len(dst) < cap(dst)/2 {
+		return bytes.Clone(dst) // it may be kept for long, and white space must not be kept with it
+	}
 	return dst
 }
 

@@ -282,3 +282,11 @@ func FuzzAppendString(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s []byte) { checkString(t, string(s)) })
 }
+
+// What is kept of a text is no larger than what is left of it.
+func TestCompactJSON_Memory(t *testing.T) {
+	padded := []byte("1" + strings.Repeat(" ", 60_000))
+	if got := compactJSON(padded); string(got) != "1" || cap(got) > 64 {
+		t.Errorf("%d bytes are kept for %q", cap(got), got)
+	}
+}

@@ -41,6 +41,7 @@ func (m *member) fromRing(c *Conn) (streams uint64, after Position, ok bool) {
 		return 0, Position{}, false
 	}
 	r.freshenLocked(m)
+	r.relayOn(m)
 	if !m.behind {
 		return 0, Position{}, false
 	}

@@ -79,26 +79,35 @@ func (r *room) relayLocked(op Operation) {
 	f := tentativeFrame(r.id, op)
 	r.hub.stats.encoded.Add(1)
 	for _, m := range r.list {
-		if m.session != op.Session {
+		if m.session != op.Session && !m.relaying {
 			m.conn.offer(f) // at most once: it comes for certain when it is confirmed
 		}
 	}
 }
 
-// relayTo shows a member that has just joined what is in memory only, as much as its queue takes. The room's
-// lock is held.
+// relayTo shows a member that has just joined what is in memory only, as its queue takes it. The room's lock
+// is held.
 func (r *room) relayTo(m *member) {
-	for _, list := range [...][]submission{r.seq.flight, r.seq.queue} {
-		for i := range list {
-			sub := &list[i]
-			if !sub.shown || r.seq.mode != OutageRelay || sub.op.Session == m.session {
-				continue
-			}
-			if !m.conn.offer(tentativeFrame(r.id, sub.op)) {
-				return
-			}
+	m.relaying, m.relayed = r.seq.suspended && r.seq.mode == OutageRelay, 0
+	r.relayOn(m)
+}
+
+// relayOn goes on with relayTo. While the sequencer is suspended its queue only grows at the end.
+func (r *room) relayOn(m *member) {
+	if !m.relaying {
+		return
+	}
+	for ; m.relayed < len(r.seq.queue); m.relayed++ {
+		sub := &r.seq.queue[m.relayed]
+		if !sub.shown || sub.op.Session == m.session {
+			continue
+		}
+		if !m.conn.offer(tentativeFrame(r.id, sub.op)) {
+			m.conn.lag(m)
+			return
 		}
 	}
+	m.relaying = false
 }
 
 // levelOf returns how loud a failure of the log is told. That it is away is told once, by the change of
@@ -195,11 +204,11 @@ func (r *room) took(head Position, page Page, err error) (more bool) {
 	case code == CodeDiverged:
 		r.troubleLocked(ErrFork)
 		return false // the end of the reconciliation reads on
-	case code == CodeTrimmed:
-		r.startOverLocked(page.Base, "trimmed")
-	case page.Restored != r.restored:
+	case page.Restored != r.restored: // also when it was trimmed: what was restored may lack what the ring has
 		r.troubleLocked(nil)
 		return false
+	case code == CodeTrimmed:
+		r.startOverLocked(page.Base, "trimmed")
 	default:
 		r.seq.reached(page.Head.Seq)
 		r.applyLocked(r.seq.feed(page.Operations))

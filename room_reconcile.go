@@ -6,7 +6,8 @@ import (
 )
 
 const (
-	reconcilers = 16 // rooms that are compared with their logs at a time
+	reconcilers = 16                     // rooms that are compared with their logs at a time
+	patience    = 500 * time.Millisecond // before an author is told that the log is slow
 	// The first and the longest wait before a room tries again whose log is there and fails.
 	firstRetry, lastRetry = 250 * time.Millisecond, 2 * time.Second
 )
@@ -31,6 +32,15 @@ func (r *room) attend(now time.Time) {
 	}
 }
 
+// hurry tells authors of operations that wait for a slow log.
+func (r *room) hurry(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seq.busy() {
+		r.applyLocked(r.seq.overdue(now.Add(-patience)))
+	}
+}
+
 // reconcile brings the room and its log together, and lets go on what waits.
 func (r *room) reconcile() {
 	h := r.hub
@@ -50,6 +60,9 @@ func (r *room) reconcile() {
 	defer r.mu.Unlock()
 	if r.doubt || r.away {
 		return // something came between
+	}
+	for _, m := range r.list {
+		m.relaying = false // what waits is confirmed soon
 	}
 	r.applyLocked(r.seq.resume())
 	r.readLocked()
@@ -251,8 +264,8 @@ func (r *room) measureLoss() {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if kept := max(page.Base.Seq, page.Snapshot.Seq); page.Base.Seq > r.floor && page.Snapshot.Seq < page.Base.Seq {
-		r.loseLocked(kept - r.floor)
+	if page.Base.Seq > r.floor && page.Snapshot.Seq < page.Base.Seq {
+		r.loseLocked(page.Base.Seq - r.floor)
 	}
 	r.floor = page.Base.Seq
 }

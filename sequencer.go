@@ -24,6 +24,8 @@ type sequencer struct {
 	held    map[uint64]Operation // feed entries beyond the next seq
 	ahead   uint64               // the highest seq that was heard of
 
+	heldBytes int // of held
+
 	mode      Outage
 	budget    *budget
 	suspended bool         // no batch is handed out
@@ -55,6 +57,7 @@ type submission struct {
 	jump  bool      // what its session did before it is given up
 	shown bool      // members know it as tentative
 	seen  bool      // it was delivered while it was in flight
+	late  bool      // its author knows that it waits
 }
 
 // nack says that an operation was not taken.
@@ -292,7 +295,7 @@ func (s *sequencer) confirmed(sub *submission, answer Appended, fx *effects) {
 		return
 	}
 	sub.again, sub.op.Seq, sub.group = true, op.Seq, nil // the outcome of a group was told
-	s.unseen = append(s.unseen, *sub) // the feed brings it, unless the log loses it before
+	s.unseen = append(s.unseen, *sub)                    // the feed brings it, unless the log loses it before
 	fx.doubt = fx.doubt || op.Seq <= s.head.Seq+1
 }
 

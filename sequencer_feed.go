@@ -2,8 +2,11 @@ package flow
 
 import "slices"
 
-// heldOps bounds what waits for its turn in the feed.
-const heldOps = 1024
+// What waits for its turn in the feed is bounded. The rest is read from the log.
+const (
+	heldOps   = 1024
+	heldBytes = 4 << 20
+)
 
 // feed takes entries of the log, from whatever source, in any order, repeated or not.
 func (s *sequencer) feed(ops []Operation) (fx effects) {
@@ -20,14 +23,18 @@ func (s *sequencer) take(op Operation, fx *effects) {
 	}
 	s.ahead = max(s.ahead, op.Seq)
 	if op.Seq > s.head.Seq+1 {
-		if len(s.held) < heldOps {
+		if _, known := s.held[op.Seq]; !known && len(s.held) < heldOps && s.heldBytes < heldBytes {
 			s.held[op.Seq] = op
+			s.heldBytes += len(op.Data)
 		}
 		fx.read = true
 		return
 	}
 	for ok := true; ok; op, ok = s.held[s.head.Seq+1] {
-		delete(s.held, op.Seq)
+		if waited, known := s.held[op.Seq]; known {
+			delete(s.held, op.Seq)
+			s.heldBytes -= len(waited.Data)
+		}
 		if !op.Follows(s.head) { // of another history: the log will tell which one holds
 			break
 		}
@@ -87,6 +94,7 @@ func (s *sequencer) restart(head Position) {
 	s.head, s.ahead = head, head.Seq
 	s.era++
 	clear(s.held)
+	s.heldBytes = 0
 	for _, a := range s.authors {
 		a.known, a.seen = false, 0 // what it was told at which position is judged by that
 	}

@@ -167,6 +167,27 @@ func (s *sequencer) returned() {
 	s.retailAll()
 }
 
+// overdue tells the authors of what was received before a time, and has no place yet, that it waits: the log
+// is slow, and nobody shall wait for a word longer than consistency.md's I8 allows.
+func (s *sequencer) overdue(before time.Time) (fx effects) {
+	for _, list := range [...][]submission{s.flight, s.queue} {
+		for i := range list {
+			sub := &list[i]
+			if sub.kept {
+				continue
+			}
+			if !sub.since.Before(before) {
+				return fx
+			}
+			if !sub.late && !sub.shown && sub.group == nil {
+				sub.late = true
+				fx.queued = append(fx.queued, waiting{sub.op.Session, sub.op.N})
+			}
+		}
+	}
+	return fx
+}
+
 // resume lets what waits go to the log, in order.
 func (s *sequencer) resume() (fx effects) {
 	s.suspended = false
@@ -248,34 +269,47 @@ func (s *sequencer) refuse(err error, fx *effects) {
 
 // retailAll brings what is known of all authors in line with what of them is on its way.
 func (s *sequencer) retailAll() {
+	ways := map[string]way{}
+	for _, list := range [...][]submission{s.flight, s.queue} {
+		for i := range list {
+			op := &list[i].op
+			ways[op.Session] = ways[op.Session].with(op.N)
+		}
+	}
 	for session, a := range s.authors {
-		s.retail(session, a)
+		a.retail(ways[session])
 	}
 }
 
+// way is what of one author is on its way: the first n and the highest.
+type way struct{ first, last uint64 }
+
+func (w way) with(n uint64) way { return way{or(w.first, n), max(w.last, n)} }
+
 // retail brings what is known of an author in line with what of it is on its way.
 func (s *sequencer) retail(session string, a *author) {
-	first, last := uint64(0), uint64(0)
+	var w way
 	for _, list := range [...][]submission{s.flight, s.queue} {
 		for i := range list {
 			if op := &list[i].op; op.Session == session {
-				if first == 0 {
-					first = op.N
-				}
-				last = max(last, op.N)
+				w = w.with(op.N)
 			}
 		}
 	}
+	a.retail(w)
+}
+
+func (a *author) retail(w way) {
 	switch {
-	case first == 0:
+	case w.first == 0:
 		a.tail = a.last
 	case a.known:
-		a.first, a.tail = 0, max(a.last, last)
-		if first > a.last+1 { // what is between is not on its way
-			a.first = first
+		a.first, a.tail = 0, max(a.last, w.last)
+		if w.first > a.last+1 { // what is between is not on its way
+			a.first = w.first
 		}
 	default:
-		a.first, a.last, a.tail = first, first-1, last
+		a.first, a.last, a.tail = w.first, w.first-1, w.last
 	}
 }
 

@@ -28,9 +28,10 @@ type agreement struct {
 	log  *slog.Logger
 
 	// Used by one goroutine at a time: first that of Open, then run.
-	since time.Time // Redis has been there, when the key was offered
-	next  time.Time // when to offer it again
-	told  bool      // that Redis, which is there, does not let us
+	since  time.Time // the state of Redis has been as it is, when the key was offered
+	next   time.Time // when to offer it again
+	shared bool      // at the last try
+	told   bool      // that Redis, which is there, does not let us
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -69,21 +70,18 @@ func (a *agreement) run(ctx context.Context) {
 
 // look offers the key if that is due, and reports false when it could not.
 func (a *agreement) look(ctx context.Context) bool {
-	health := a.conn.Health()
-	if health.State != flow.Live {
-		return false
-	}
-	now := time.Now()
+	health, now := a.conn.Health(), time.Now()
 	if health.Since.Equal(a.since) && now.Before(a.next) {
-		return true
+		return a.shared
 	}
-	a.since, a.next = health.Since, now.Add(retryEvery)
+	a.since, a.next, a.shared = health.Since, now.Add(retryEvery), false
+	// Whatever the state: what is refused to a subsystem may be allowed to the key.
 	key, err := redisx.SharedSecret(ctx, a.conn, a.keys.signer())
 	if err != nil {
 		a.complain(err)
 		return false
 	}
-	a.told, a.next = false, now.Add(renewEvery)
+	a.told, a.shared, a.next = false, true, now.Add(renewEvery)
 	if a.keys.share(key) {
 		a.log.Info("resume tokens are signed with the key of the other instances from now on")
 	}
