@@ -7,7 +7,7 @@ import (
 
 const (
 	reconcilers = 16                     // rooms that are compared with their logs at a time
-	patience    = 500 * time.Millisecond // before an author is told that the log is slow
+	patience    = 400 * time.Millisecond // before an author is told that the log is slow
 	// The first and the longest wait before a room tries again whose log is there and fails.
 	firstRetry, lastRetry = 250 * time.Millisecond, 2 * time.Second
 )
