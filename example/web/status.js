@@ -15,7 +15,7 @@ const STATES = {
   connecting: "Connecting…",
   joining: "Joining…",
   live: "Live",
-  degraded: "Partly away",
+  degraded: "Limited",
   recovering: "Catching up…",
   reconnecting: "Reconnecting…",
   offline: "Offline",

@@ -13,20 +13,16 @@
  * the application keeps the confirmed state, and shows room.tentative and room.pending on top of it.
  */
 
-/** Confirmed operations of our own that are kept, in case the server's log loses them. */
-const KEPT = 128;
-/** Others whose newest operation is remembered. */
-const AUTHORS = 1000;
-/** An array of messages holds at most this many. */
-const BATCH = 256;
+const KEPT = 128; // confirmed operations of our own, in case the server's log loses them
+const AUTHORS = 1000; // whose newest operation is remembered
+const BATCH = 256; // messages in an array
 /** Codes that refuse an operation for good. */
 const REFUSED = new Set(["rejected", "too_large", "forbidden", "invalid_message"]);
 /** Codes of a refused join that pass by themselves. */
 const PASSING = new Set(["unavailable", "internal", "rate_limited", "room_full", "too_many_rooms"]);
 /** Close codes after which nobody should come back, for a close whose bye was lost. */
 const FINAL = { 4100: "unauthenticated", 4102: "kicked", 4103: "forbidden", 4104: "protocol", 4105: "replaced" };
-/** What a room can be while there is a connection, from good to bad. */
-const STATES = ["live", "recovering", "joining", "degraded"];
+const STATES = ["live", "recovering", "joining", "degraded"]; // while there is a connection, from good to bad
 const ENCODER = new TextEncoder();
 const SYSTEM_CLOCK = {
   now: Date.now, random: Math.random, setTimeout: (f, ms) => setTimeout(f, ms), clearTimeout: (id) => clearTimeout(id),
@@ -88,7 +84,7 @@ export class Client extends Emitter {
 
   join(id, options = {}) {
     if (this.#rooms.has(id)) return this.#rooms.get(id);
-    const storage = options.storage === undefined ? tabStorage() : options.storage;
+    const { storage = attempt(() => globalThis.sessionStorage) } = options; // the user may have switched it off
     const room = new Room(this, this.#clock, id, options, new TabMemory(storage, `flow ${this.#url} ${id}`));
     this.#rooms.set(id, room);
     if (this.#ready) room._join();
@@ -151,9 +147,7 @@ export class Client extends Emitter {
 
   /** The token to show, "" for none, undefined when the application could not tell now. */
   async #newToken() {
-    try {
-      return (await this.#options.getToken?.()) ?? this.#options.token ?? "";
-    } catch (err) {
+    try { return (await this.#options.getToken?.()) ?? this.#options.token ?? ""; } catch (err) {
       this._emit("error", err);
       return undefined;
     }
@@ -189,17 +183,17 @@ export class Client extends Emitter {
     }
     if (m.user) return this.#enter(m.user, m.expires);
     if (!this.#token) return this.#finish("unauthenticated");
-    this.#authenticate(this.#token, (err) => this.#finish(err.code));
+    this.#authenticate(this.#token);
   }
 
-  #authenticate(token, refused) {
+  #authenticate(token) {
     this._request({ type: "auth", token }, (m) => {
       if (!m) return;
       if (m.type === "ok") return this.#enter(m.user, m.expires);
       const err = errorOf(m);
       this._emit("error", err);
       if (err.code === "token_expired" && this.#options.getToken) return this.#link.end(4101);
-      refused(err);
+      if (!this.#ready) this.#finish(err.code);
     });
   }
 
@@ -220,7 +214,7 @@ export class Client extends Emitter {
     const link = this.#link;
     this.#renewal = this.#clock.setTimeout(async () => {
       const token = await this.#newToken(); // without one, bye token_expired leads to a new attempt
-      if (token && this.#ready && link === this.#link) this.#authenticate(token, () => {});
+      if (token && this.#ready && link === this.#link) this.#authenticate(token);
     }, Math.max(rest - 30_000, rest / 2));
   }
 
@@ -250,8 +244,7 @@ export class Client extends Emitter {
     this.#ready = false;
     this.#lostOnce = true;
     this.#opening = 0;
-    this.#clock.clearTimeout(this.#retry);
-    this.#clock.clearTimeout(this.#renewal);
+    for (const timer of [this.#retry, this.#renewal]) this.#clock.clearTimeout(timer);
     for (const room of this.#all) room._stop();
     const unanswered = [...this.#requests.values()];
     this.#requests.clear();
@@ -416,7 +409,7 @@ class Outbox {
     this.#held = n === undefined;
     for (const op of this.pending) op.queued = false; // by whom we were connected to before
     if (session !== this.session) {
-      if (isNew) this.#reopen(this.#kept);
+      if (isNew) this.#reopen(0);
       Object.assign(this, { session, last: n ?? 0 });
       this.#kept = [];
       this.#renumber();
@@ -429,7 +422,7 @@ class Outbox {
 
   /** Gives the session up. What the log lost after n, and is still held, is sent again with the rest. */
   abandon(n) {
-    this.#reopen(this.#kept.filter((op) => op.n > n));
+    this.#reopen(n);
     this.session = "";
   }
 
@@ -466,12 +459,10 @@ class Outbox {
   }
 
   #confirmFormer(session, n, seq) {
-    const i = this.pending.findIndex((op) => op.sent[session] === n);
-    if (i < 0) return [];
-    const [op] = this.pending.splice(i, 1);
+    const op = this.pending.find(({ sent }) => sent[session] === n);
+    if (!op) return [];
     op.seq = seq;
-    this.#renumber();
-    this.turnBack(this.last);
+    this.drop(op);
     return [op];
   }
 
@@ -504,7 +495,7 @@ class Outbox {
     return { op: sure ? sent[0]?.op : undefined, stale: sent.length > 0 && sent.every((f) => f.stale) };
   }
 
-  /** Removes an operation that was refused for good; those behind it move up. */
+  /** Removes an operation that was refused for good, or is in the log otherwise; those behind it move up. */
   drop(op) {
     const i = this.pending.indexOf(op);
     if (i < 0) return false;
@@ -520,25 +511,25 @@ class Outbox {
     for (const f of this.#flight) f.stale ||= f.op.n > this.last + this.#sent;
   }
 
-  /** What stands after seq in the log is void, and what may stand there: neither it nor a later one is known not to. */
+  /** What stands after seq in the log is void, and what may stand there: none from it on is known to be before. */
   rewind(seq) {
     const first = this.#kept[this.#kept.findLastIndex((op) => (op.seq ?? op.bound) <= seq) + 1];
     if (first) this.#takeBack(first.n - 1);
   }
 
   #takeBack(n) {
-    const lost = this.#kept.filter((op) => op.n > n);
-    if (lost.length !== this.last - n) return false;
-    this.#reopen(lost);
+    if (this.#kept.filter((op) => op.n > n).length !== this.last - n) return false;
+    this.#reopen(n);
     this.last = n;
     this.turnBack(n);
     return true;
   }
 
-  /** What was confirmed waits once more, in front of what is pending. */
-  #reopen(ops) {
+  /** What was confirmed behind n waits once more, in front of what is pending. */
+  #reopen(n) {
+    const ops = this.#kept.filter((op) => op.n > n);
     for (const op of ops) Object.assign(op, { seq: undefined, queued: false });
-    this.#kept = this.#kept.filter((op) => !ops.includes(op));
+    this.#kept = this.#kept.filter((op) => op.n <= n);
     this.pending.unshift(...ops);
   }
 
@@ -605,13 +596,11 @@ export class Room extends Emitter {
     return this.#joined && this.#client._send({ type: "event", room: this.id, name, data, to, echo });
   }
 
-  snapshot(data, position = this.position) {
-    return new Promise((resolve, reject) => {
-      const lost = new FlowError("unavailable", "there is no connection");
-      if (!this.#joined) return reject(lost);
-      this.#client._request({ type: "snapshot", room: this.id, position, data },
-        (m) => { if (m?.type === "ok") resolve(); else reject(m ? errorOf(m) : lost); });
-    });
+  async snapshot(data, position = this.position) {
+    const request = { type: "snapshot", room: this.id, position, data };
+    const answer = this.#joined && await new Promise((done) => { this.#client._request(request, done); });
+    if (!answer) throw new FlowError("unavailable", "there is no connection");
+    if (answer.type !== "ok") throw errorOf(answer);
   }
 
   leave() {
@@ -621,7 +610,6 @@ export class Room extends Emitter {
   }
 
   get _unconfirmed() { return this.#outbox.pending.length; }
-
   _suspend() { this.#memory.release(); }
 
   _closed(reason) {
@@ -653,7 +641,6 @@ export class Room extends Emitter {
   /** Until joined comes, what arrives belongs to a stream that we have ended. What is void is void all the same. */
   _receive(m) { if (this.#joined || m.type === "rewind") this.#handlers[m.type]?.call(this, m); }
 
-  /** Ends the stream, if there is one. */
   _stop() {
     this.#joined = false;
     this.#join = "";
@@ -700,10 +687,7 @@ export class Room extends Emitter {
     this.#void = Infinity;
     const isNew = m.reason === "diverged" && seqOf(m.position) === 0;
     if (!this.#outbox.begin(m.session, m.n, isNew)) return this.#renounce(m.n);
-    if (reset) {
-      this.position = m.position;
-      this.#seen.clear();
-    }
+    if (reset) this.position = m.position;
     this.#resume = m.resume;
     this.#state = this.#ahead = m.state === this.#client._state ? "live" : m.state; // what is not of all rooms
     this.#head = head;
@@ -716,8 +700,8 @@ export class Room extends Emitter {
     const { pending, last } = this.#outbox;
     if (this.#inLog > last + pending.length) this.#confirmed(this.#outbox.settle(this.#inLog, head));
     if (reset) {
-      const { position, reason } = m;
-      this._emit("reset", { snapshot: m.snapshot?.data, position, reason });
+      this.#seen.clear();
+      this._emit("reset", { snapshot: m.snapshot?.data, position: m.position, reason: m.reason });
     }
     this.#onPresence({ reset: true, join: m.participants });
     for (const op of gone) this.#refused(op, new FlowError("room_deleted", "the room was deleted"));
@@ -747,20 +731,14 @@ export class Room extends Emitter {
     if (m.seq !== at + 1) return this.#rejoin();
     this.position = `${m.seq}:${m.hash}`;
     const done = this.#outbox.confirm(m);
-    this.#see(m);
+    if (this.#seen.size > AUTHORS) this.#seen.clear();
+    this.#seen.set(m.session, m.n);
     this.tentative = this.tentative.filter((t) => t.session !== m.session || t.n > m.n);
     const { seq, session, n, user, time, data } = m;
     const own = done.some((op) => op.seq === seq);
     this._emit("op", { seq, position: this.position, session, n, user, time, data, own });
     this.#confirmed(done);
     this.#advance();
-  }
-
-  /** Whose operations came last, and up to which n. */
-  #see({ session, n }) {
-    this.#seen.delete(session);
-    this.#seen.set(session, n);
-    if (this.#seen.size > AUTHORS) this.#seen.delete(this.#seen.keys().next().value);
   }
 
   #confirmed(ops) {
@@ -812,10 +790,7 @@ export class Room extends Emitter {
 
   #pumpAfter(ms) {
     this.#clock.clearTimeout(this.#hold);
-    this.#hold = this.#clock.setTimeout(() => {
-      this.#hold = undefined;
-      this.#pump();
-    }, ms);
+    this.#hold = this.#clock.setTimeout(() => { this.#hold = undefined; this.#pump(); }, ms);
   }
 
   #onNack(m) {
@@ -874,16 +849,13 @@ export class Room extends Emitter {
     if (this.#joined) this.#rejoin();
   }
 
-  #onLeft({ reason }) {
-    if (reason === "expired") this.#startOver();
-    else this.#finish(reason);
-  }
+  #onLeft({ reason }) { if (reason === "expired") this.#startOver(); else this.#finish(reason); }
 
   #onPresence({ reset = false, join = [], update = {}, leave = [] }) {
     if (reset) this.participants.clear();
     for (const p of join) {
       const self = p.session === this.session;
-      this.participants.set(p.session, { ...p, presence: merge(bare(), p.presence ?? {}), self });
+      this.participants.set(p.session, { ...p, presence: merge({ __proto__: null }, p.presence ?? {}), self });
     }
     for (const [session, patch] of Object.entries(update)) {
       const p = this.participants.get(session);
@@ -924,8 +896,7 @@ export class Room extends Emitter {
   #restore(saved) {
     if (!saved) return;
     this.#resume = saved.resume;
-    this.#outbox.session = saved.session;
-    this.#outbox.last = saved.n;
+    Object.assign(this.#outbox, { session: saved.session, last: saved.n });
     for (const { text, sent } of saved.pending) this.#outbox.add(operation(text, sent));
   }
 
@@ -938,7 +909,7 @@ export class Room extends Emitter {
 
 /** Our presence in one room: what it is, and what of it the others were not told yet. */
 class Presence {
-  data = bare(); #clock; #to; #changed = {}; #removed = {}; #timer; #next = 0;
+  data = { __proto__: null }; #clock; #to; #changed = {}; #removed = {}; #timer; #next = 0;
 
   constructor(clock, data, to) {
     this.#clock = clock;
@@ -995,7 +966,6 @@ class TabMemory {
   }
 
   save(saved) { this.#write({ ...saved, open: true }); }
-
   release() { if (this.#saved) this.#write({ ...this.#saved, open: false }); }
 
   clear() {
@@ -1005,16 +975,11 @@ class TabMemory {
 
   #write(saved) {
     this.#saved = saved;
-    try {
-      this.#storage?.setItem(this.#key, JSON.stringify(saved));
-    } catch {
+    try { this.#storage?.setItem(this.#key, JSON.stringify(saved)); } catch {
       this.#storage?.removeItem(this.#key); // over the quota: better no memory than an old one
     }
   }
 }
-
-/** The user may have switched it off. */
-function tabStorage() { return attempt(() => globalThis.sessionStorage) ?? null; }
 
 /** What f returns, undefined when it throws. */
 function attempt(f) {
@@ -1028,8 +993,6 @@ function operation(text, sent = {}) {
   op.confirmed.catch(() => {}); // the nack event tells it as well: nobody is forced to wait here
   return op;
 }
-
-function bare() { return Object.create(null); }
 
 /** Sets the keys of patch in target, null removes. target has no prototype that a key could reach. */
 function merge(target, patch) {
