@@ -77,5 +77,8 @@ func pipelined(ctx context.Context, client redis.UniversalClient, f func(redis.P
 			return err
 		}
 	}
+	if !errors.Is(err, redis.Nil) {
+		return err // of the connection, before any command was sent
+	}
 	return nil
 }

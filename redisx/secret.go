@@ -27,6 +27,9 @@ func SharedSecret(ctx context.Context, c *Conn, candidate []byte) ([]byte, error
 		}
 		return won.Bytes()
 	})
+	if err == nil && len(secret) == 0 {
+		return nil, flow.Unavailable(errors.New("redisx: the shared secret is empty"))
+	}
 	if errors.Is(err, redis.Nil) { // evicted in between
 		return nil, flow.Unavailable(err)
 	}
