@@ -55,7 +55,7 @@ type Hub struct {
 	healing  bool                 // the log has come back, and some rooms have not caught up with it
 	parts    [3]State             // of the subsystems, as was logged
 	since    [3]time.Time         // since when they were so
-	deleted  map[string]time.Time // rooms, until their tombstones end
+	deleted  map[string]time.Time // when rooms were deleted, for as long as their tombstones stand
 	closing  chan struct{}        // closed when Close is done
 }
 

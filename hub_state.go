@@ -1,14 +1,9 @@
 package flow
 
 import (
-	"context"
 	"log/slog"
 	"time"
 )
-
-// tombstone is how long this instance knows that a room is deleted. It is a little shorter than a log's
-// tombstone, which must not be set again when it has just ended.
-const tombstone = 10*time.Minute - 5*time.Second
 
 // watchState notices changes of the backends, logs each once and tells the clients.
 func (h *Hub) watchState(now time.Time) {
@@ -117,38 +112,4 @@ func (h *Hub) restored(subsystem string) {
 		h.spawn(func() { h.renewTombstones(h.ctx) })
 	}
 	h.amnesia.Store(true) // what lost one kind of data may have lost the others
-}
-
-// entomb notes that a room was deleted.
-func (h *Hub) entomb(room string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.deleted[room] = time.Now().Add(tombstone)
-}
-
-// hasDeleted reports whether a room's tombstone stands, as far as this instance knows: the log may have
-// lost it.
-func (h *Hub) hasDeleted(room string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return time.Now().Before(h.deleted[room])
-}
-
-// renewTombstones sets the tombstones again that a log may have lost: they win over any copy of the room.
-func (h *Hub) renewTombstones(ctx context.Context) {
-	h.mu.Lock()
-	var rooms []string
-	for room, until := range h.deleted {
-		if time.Now().Before(until) {
-			rooms = append(rooms, room)
-		} else {
-			delete(h.deleted, room)
-		}
-	}
-	h.mu.Unlock()
-	for _, room := range rooms {
-		if err := h.cfg.Log.Delete(ctx, room); err != nil && ErrorCode(err) != CodeRoomDeleted {
-			h.log.Warn("setting a tombstone again failed", "room", room, "error", err)
-		}
-	}
 }

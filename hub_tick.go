@@ -135,16 +135,17 @@ func (h *Hub) announceAgain() {
 
 // reapInstances forgets the sessions of instances that have been silent for too long.
 func (h *Hub) reapInstances(now time.Time) {
+	deaf := h.cfg.Bus.Health().Partial // the topic that tells may be on the node that is away
 	h.mu.Lock()
 	var dead []string
 	for instance, at := range h.seen {
-		if now.Sub(at) > h.cfg.PresenceTTL {
+		if !deaf && now.Sub(at) > h.cfg.PresenceTTL {
 			dead = append(dead, instance)
 			delete(h.seen, instance)
 		}
 	}
-	for room, until := range h.deleted {
-		if now.After(until) {
+	for room, at := range h.deleted {
+		if now.Sub(at) > tombstone {
 			delete(h.deleted, room)
 		}
 	}
@@ -155,7 +156,7 @@ func (h *Hub) reapInstances(now time.Time) {
 	}
 	h.mu.Unlock()
 	for _, instance := range dead {
-		h.log.Warn("another instance is silent, its participants are gone", "instance", instance)
+		h.log.Warn("another instance was not heard of for too long, its participants leave the lists", "instance", instance)
 		h.bury(instance, LeaveDisconnected)
 	}
 }

@@ -108,9 +108,8 @@ func (r *room) open() {
 	switch code := ErrorCode(err); {
 	case code == CodeRoomDeleted:
 		r.deleted = true
-	case r.hub.hasDeleted(r.id): // the log is away, or has lost the tombstone
+	case r.hub.risen(r.hub.ctx, r.id):
 		r.deleted = true
-		r.hub.spawn(func() { r.hub.renewTombstones(r.hub.ctx) })
 	case code == "" || code == CodeTrimmed:
 		r.seq.restart(page.Head)
 		r.ring.rewind(page.Head)

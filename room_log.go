@@ -202,7 +202,7 @@ func (r *room) took(head Position, page Page, err error) (more bool) {
 	case r.seq.head != head && code != "":
 		return true // it moved meanwhile; look again
 	case code == CodeDiverged:
-		r.troubleLocked(ErrFork)
+		r.troubleLocked(lossOf(page, r.seq.head))
 		return false // the end of the reconciliation reads on
 	case page.Restored != r.restored: // also when it was trimmed: what was restored may lack what the ring has
 		r.troubleLocked(nil)
@@ -219,6 +219,17 @@ func (r *room) took(head Position, page Page, err error) (more bool) {
 		r.floor = page.Base.Seq
 	}
 	return r.again || r.seq.head.Seq < page.Head.Seq
+}
+
+// lossOf says what became of a log that does not contain the room's head.
+func lossOf(page Page, head Position) error {
+	switch {
+	case page.Head.Seq == 0:
+		return ErrNoLog
+	case page.Head.Seq < head.Seq:
+		return ErrBehind
+	}
+	return ErrFork
 }
 
 // readAgain brings the room to what the log has now.

@@ -81,6 +81,7 @@ func (f *feed) health() flow.Health {
 	h := f.sub.health()
 	if lost := f.lost.Load(); lost != 0 && h.State == flow.Live {
 		h.State, h.Since, h.Reason = flow.Degraded, time.Unix(0, lost), "what is published is not heard"
+		h.Partial = f.sub.spread && f.sub.anyLive() != nil // the subscription goes to another node
 	}
 	return h
 }

@@ -46,7 +46,7 @@ func (l *Log) heal(ctx context.Context, room string) error {
 		logger.Warn("mended a log that was damaged in redis", "base", base, "head", head, "dropped", dropped)
 	}
 	if done == "MISSING" {
-		logger.Warn("dropped what was left of a log in redis: its operations are gone")
+		logger.Warn("a log in redis has lost its operations: what was left is dropped, instances that have them write them again")
 	}
 	return nil
 }
