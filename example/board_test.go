@@ -21,8 +21,8 @@ func TestBoard(t *testing.T) {
 		"server killed": serverKilled, "server stopped": serverStopped, "memory server killed": memoryServerKilled,
 		"redis killed": redisKilled, "redis killed, changes refused": redisKilledReject,
 		"redis emptied": redisEmptied, "redis and server emptied": allEmptied,
-		"redis with another history": redisForked,
-		"merge patch":                mergePatch, "view of the model": modelView, "picture": drawPicture,
+		"redis with another history": redisForked, "redis of sessions killed": redisOfSessionsKilled,
+		"merge patch": mergePatch, "view of the model": modelView, "picture": drawPicture,
 		"picture of an outage": drawOutage,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, browser) })

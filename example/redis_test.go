@@ -97,6 +97,23 @@ func redisKilledReject(t *testing.T, browser *browsertest.Browser) {
 	agree(t, one, "plan", 2, ada, bob)
 }
 
+// Where only the sessions are on Redis, changes are confirmed while it is away, and the banner claims nothing else.
+func redisOfSessionsKilled(t *testing.T, browser *browsertest.Browser) {
+	t.Helper()
+	server := redistest.Start(t)
+	one := start(t, append(onRedis(t, server), "USE_REDIS_WEBSOCKETS=false", "USE_REDIS_EVENT_ORDERING=false")...)
+	ada := visit(browser.Person(t), one.URL+"/board/plan", "Ada")
+	bob := visit(browser.Person(t), one.URL+"/board/plan", "Bob")
+	server.Kill(t)
+	ada.Says("degraded", "Part of the server is away")
+	ada.Add(browsertest.Point{X: 300, Y: 250}, "hers")
+	bob.Shows("hers")
+	ada.Confirmed()
+	ada.Says("degraded", "People on other servers may not see you")
+	server.Restart(t)
+	agree(t, one, "plan", 1, ada, bob)
+}
+
 // visitDegraded opens a board while Redis is away.
 func visitDegraded(w *browsertest.Window, url string) page {
 	p := page{w}
