@@ -8,7 +8,6 @@
  *   room.submit({ title: "Hello" });
  *
  * Types and the meaning of every option, method and event stand in client.d.ts.
- *
  * It hides reconnecting, resuming, resending and throttling. It knows nothing of what operations mean:
  * the application keeps the confirmed state, and shows room.tentative and room.pending on top of it.
  */
@@ -160,10 +159,7 @@ export class Client extends Emitter {
       return done(m);
     }
     if (m.type === "welcome") return this.#welcome(m);
-    if (m.type === "bye") {
-      this.#bye = m;
-      return this.#link.end(1000);
-    }
+    if (m.type === "bye") { this.#bye = m; return this.#link.end(1000); }
     if (m.room !== undefined) return this.#rooms.get(m.room)?._receive(m);
     if (m.type === "state") return this.#onState(m.state);
     if (m.type === "event") return this._emit("event", m);
@@ -364,7 +360,6 @@ class Link {
 
   /** Silence is answered with a ping, silence after the ping with the end. */
   #heard() { this.#after(this.#heartbeat, () => this.probe(15_000)); }
-
   #after(ms, run) {
     this.#clock.clearTimeout(this.#watch);
     this.#watch = this.#clock.setTimeout(run, ms);
@@ -658,8 +653,7 @@ export class Room extends Emitter {
     }, (m) => {
       if (!m || m.id !== this.#join) return;
       this.#clock.clearTimeout(this.#retry);
-      if (m.type === "joined") this.#begin(m);
-      else this.#joinRefused(errorOf(m));
+      if (m.type === "joined") this.#begin(m); else this.#joinRefused(errorOf(m));
     });
     this.#client._report();
   }
@@ -725,16 +719,15 @@ export class Room extends Emitter {
 
   #leave() { this.#client._request({ type: "leave", room: this.id }, () => {}); }
 
-  #onOp(m) {
+  #onOp({ seq, hash, session, n, user, time, data }) {
     const at = seqOf(this.position);
-    if (m.seq <= at) return;
-    if (m.seq !== at + 1) return this.#rejoin();
-    this.position = `${m.seq}:${m.hash}`;
-    const done = this.#outbox.confirm(m);
+    if (seq <= at) return;
+    if (seq !== at + 1) return this.#rejoin();
+    this.position = `${seq}:${hash}`;
+    const done = this.#outbox.confirm({ session, n, seq, data });
     if (this.#seen.size > AUTHORS) this.#seen.clear();
-    this.#seen.set(m.session, m.n);
-    this.tentative = this.tentative.filter((t) => t.session !== m.session || t.n > m.n);
-    const { seq, session, n, user, time, data } = m;
+    this.#seen.set(session, n);
+    this.tentative = this.tentative.filter((t) => t.session !== session || t.n > n);
     const own = done.some((op) => op.seq === seq);
     this._emit("op", { seq, position: this.position, session, n, user, time, data, own });
     this.#confirmed(done);
@@ -839,10 +832,7 @@ export class Room extends Emitter {
     this._emit("tentative", { session, n, user, data });
   }
 
-  /**
-   * Behind the position nothing is true that the server said: neither the state, which is loaded anew unless it
-   * ends right there, nor what joined told of our operations. Until it is told anew, these stay as they are.
-   */
+  /** A state that does not end there is loaded anew; until then it stays, and what we know of our operations. */
   #onRewind({ position }) {
     this.#void = Math.min(this.#void, seqOf(position));
     if (position !== this.position) this.position = null;
@@ -997,8 +987,7 @@ function operation(text, sent = {}) {
 /** Sets the keys of patch in target, null removes. target has no prototype that a key could reach. */
 function merge(target, patch) {
   for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete target[key];
-    else target[key] = value;
+    if (value === null) delete target[key]; else target[key] = value;
   }
   return target;
 }
