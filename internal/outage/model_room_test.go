@@ -2,24 +2,50 @@ package outage_test
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
-// onState notes a change of how the server serves, as told with joined, welcome or by itself.
+// onState notes a change of how the server serves, as told with joined, welcome or by itself. What is told
+// of all rooms and what is told of this one stand side by side; the worse of them holds.
 func (m *model) onState(msg message) {
 	if msg.State != "live" && msg.State != "degraded" && msg.State != "recovering" {
 		m.breach("protocol", "%s with state %q", msg.Type, msg.State)
 		return
 	}
-	if msg.Type != "state" {
-		m.state = msg.State
-		return
-	}
-	if msg.Scope != "all" && msg.Scope != "instance" {
+	if msg.Type == "state" && msg.Scope != "all" && msg.Scope != "instance" {
 		m.breach("protocol", "state with scope %q", msg.Scope)
 	}
-	m.state = msg.State
-	m.states = append(m.states, fmt.Sprint(msg.Room, msg.State))
+	switch {
+	case msg.Type == "welcome":
+		m.server, m.inRoom, m.ahead = msg.State, "live", ""
+	case msg.Type == "joined" && msg.State == m.server:
+		m.inRoom, m.ahead = "live", ""
+	case msg.Type == "joined": // of all rooms perhaps, which the server is about to tell
+		m.inRoom, m.ahead = msg.State, msg.State
+	case msg.Room != "":
+		m.inRoom, m.ahead = msg.State, ""
+	default:
+		if m.ahead == msg.State {
+			m.inRoom = "live"
+		}
+		m.server, m.ahead = msg.State, ""
+	}
+	m.state = worse(m.server, m.inRoom)
+	if msg.Type == "state" {
+		m.states = append(m.states, fmt.Sprint(msg.Room, msg.State))
+		return
+	}
+	m.troubled = m.troubled || msg.State != "live"
+}
+
+// worse returns the worse of two states.
+func worse(a, b string) string {
+	order := []string{"", "live", "recovering", "degraded"}
+	if slices.Index(order, a) > slices.Index(order, b) {
+		return a
+	}
+	return b
 }
 
 func (m *model) onError(msg message) {

@@ -66,10 +66,14 @@ type model struct {
 	round    int       // of sending again
 	gaps     int       // without progress
 
-	state   string
-	states  []string // all changes, with the room when it was about the room alone
-	bye     string
-	deleted bool // the room is gone, and so is the session
+	state    string   // the worse of the next two
+	server   string   // what it says of all rooms
+	inRoom   string   // what it says of this one
+	ahead    string   // what joined said, and may turn out to hold for all rooms
+	states   []string // all changes, with the room when it was about the room alone
+	troubled bool     // some joined or welcome did not say live
+	bye      string
+	deleted  bool // the room is gone, and so is the session
 }
 
 func newModel(name, room string, l *ledger, send func(string)) *model {

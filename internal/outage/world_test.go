@@ -42,10 +42,16 @@ type world struct {
 
 func newWorld(t *testing.T, options ...redistest.Option) *world {
 	t.Helper()
+	return newRoom(t, "plan", redistest.Start(t, options...))
+}
+
+// newRoom returns the world of one room, before a Redis that others may have too.
+func newRoom(t *testing.T, room string, server *redistest.Server) *world {
+	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &world{
-		t: t, room: "plan", redis: redistest.Start(t, options...), ledger: newLedger(),
+		t: t, room: room, redis: server, ledger: newLedger(),
 		http: &http.Client{Transport: transport, Timeout: stopTimeout}, gone: map[string]bool{},
 	}
 }
@@ -191,17 +197,27 @@ func (w *world) call(i *instance, method, path, body string, header ...string) (
 
 // ready returns what an instance says of itself.
 func (w *world) ready(i *instance) (string, error) {
+	h, err := w.health(i)
+	return h.Status, err
+}
+
+// health is the answer of an instance that takes clients.
+type health struct {
+	Status     string `json:"status"`
+	Subsystems map[string]struct {
+		State string `json:"state"`
+	} `json:"subsystems"`
+}
+
+func (w *world) health(i *instance) (h health, err error) {
 	status, text, err := w.call(i, http.MethodGet, "/health/ready", "")
 	if err != nil {
-		return "", err
+		return h, err
 	}
-	var health struct {
-		Status string `json:"status"`
+	if err := json.Unmarshal(text, &h); err != nil || status != http.StatusOK {
+		return h, fmt.Errorf("health/ready: %d %s", status, text)
 	}
-	if err := json.Unmarshal(text, &health); err != nil || status != http.StatusOK {
-		return "", fmt.Errorf("health/ready: %d %s", status, text)
-	}
-	return health.Status, nil
+	return h, nil
 }
 
 // live waits until every instance says that it works as configured.

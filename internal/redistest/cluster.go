@@ -13,13 +13,13 @@ import (
 const slots = 16384
 
 // StartCluster runs a Redis Cluster of three masters until the test ends, and returns when all of them
-// agree that it works, which takes them two to three seconds.
-func StartCluster(t testing.TB) []*Server {
+// agree that it works, which takes them two to three seconds. The options are those of each node.
+func StartCluster(t testing.TB, options ...Option) []*Server {
 	t.Helper()
 	nodes := make([]*Server, 3)
 	for i := range nodes {
-		nodes[i] = Start(t, Set("cluster-enabled", "yes"), Set("cluster-node-timeout", "2000"),
-			func(s *settings) { s.cluster = true })
+		nodes[i] = Start(t, append([]Option{Set("cluster-enabled", "yes"), Set("cluster-node-timeout", "2000"),
+			func(s *settings) { s.cluster = true }}, options...)...)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 	defer cancel()
