@@ -336,3 +336,33 @@ func (l deafLog) Health(room string) flow.Health {
 	health.Backend = "redis"
 	return health
 }
+
+// A session that the store has lost is resumed elsewhere as long as anybody has it. I4, I7
+func TestCluster_StoreForgot(t *testing.T) {
+	onCluster(t, flow.Config{}, func(t *testing.T, one, two *flow.Hub) {
+		a, b := dial(t, one, "ann"), dial(t, two, "bob")
+		j := a.join("r")
+		b.join("r")
+		eventually(t, "two knows ann", func() bool {
+			all, err := two.Participants(t.Context(), "r", "", 10)
+			return err == nil && len(all) == 2
+		})
+		if err := one.Config().Sessions.Delete(t.Context(), j.str("session")); err != nil {
+			t.Fatal(err)
+		}
+		a.drop()
+		a = dial(t, two, "ann")
+		if got := a.join("r", msg{"resume": j.str("resume")}); got.str("session") != j.str("session") {
+			t.Fatalf("joined is %v", got)
+		}
+		a.request(msg{"type": "leave", "room": "r"})
+		eventually(t, "the session has ended", func() bool {
+			_, err := two.Config().Sessions.Get(t.Context(), j.str("session"))
+			return flow.ErrorCode(err) == flow.CodeNotFound
+		})
+		got := a.request(msg{"type": "join", "room": "r", "resume": j.str("resume")})
+		if got.str("code") != "stale_session" {
+			t.Errorf("an ended session was resumed: %v", got)
+		}
+	})
+}

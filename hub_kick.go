@@ -133,6 +133,15 @@ func (h *Hub) hasPeers() bool {
 	return len(h.seen) > 0 || h.cfg.Bus.Health().Backend != backendMemory
 }
 
+// someoneHas reports whether another instance has a session, whatever the store says: it may have lost its
+// memory.
+func (h *Hub) someoneHas(ctx context.Context, room, session string) bool {
+	h.mu.Lock()
+	alone := len(h.seen) == 0
+	h.mu.Unlock()
+	return !alone && h.ask(ctx, peerMessage{Kind: peerHave, Room: room, Session: session})
+}
+
 // ask sends a request to the other instances, and reports whether one of them has done it.
 func (h *Hub) ask(ctx context.Context, m peerMessage) bool {
 	m.Ask = newID()

@@ -23,6 +23,7 @@ const (
 	peerKick     = "kick"     // Session of Room ends
 	peerKickUser = "kickuser" // all sessions of User end
 	peerTake     = "take"     // Session of Room is at the sender now
+	peerHave     = "have"     // whoever has Session of Room answers Ask
 	peerBeat     = "beat"     // the sender lives
 	peerGone     = "gone"     // the sender shuts down
 	peerAck      = "ack"      // answers Ask
@@ -216,6 +217,8 @@ func (h *Hub) heard(payload []byte) {
 			h.spawn(func() { h.kickHere(m.User) })
 		case peerTake:
 			h.spawn(func() { h.heardTake(m) })
+		case peerHave:
+			h.spawn(func() { h.heardHave(m) })
 		case peerGone:
 			h.bury(instance, LeaveShutdown)
 		case peerAck:
@@ -227,6 +230,13 @@ func (h *Hub) heard(payload []byte) {
 // heardKick ends a session that is here, and tells the instance that asked.
 func (h *Hub) heardKick(m peerMessage) {
 	if h.kickMember(m.Room, m.Session) {
+		h.control.send(peerMessage{Kind: peerAck, Ask: m.Ask})
+	}
+}
+
+// heardHave tells another instance that a session is here, which the store does not know.
+func (h *Hub) heardHave(m peerMessage) {
+	if r := h.peek(m.Room); r != nil && r.find(m.Session) != nil {
 		h.control.send(peerMessage{Kind: peerAck, Ask: m.Ask})
 	}
 }

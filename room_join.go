@@ -106,10 +106,10 @@ func (c *Conn) claim(ctx context.Context, m *message) (Session, error) {
 	switch ErrorCode(err) {
 	case "":
 	case CodeNotFound:
-		if time.Since(unsaved) > c.hub.cfg.SessionTTL {
+		if time.Since(unsaved) > c.hub.cfg.SessionTTL && !c.hub.someoneHas(ctx, m.room, id) {
 			return Session{}, errStale()
 		}
-		fresh.ID = id // the store was away when it began
+		fresh.ID = id // the store was away when it began, or has lost its memory
 		return fresh, nil
 	default: // the store is away; the signature says enough
 		fresh.ID = id

@@ -145,7 +145,7 @@ func (r *room) tellLocked(v verdict) {
 		args = append(args, "cause", r.cause)
 	}
 	switch level := slog.LevelWarn; {
-	case v.rewind:
+	case v.rewind && len(v.ops) > 0:
 		r.hub.log.Log(r.hub.ctx, level, "the log has another history, appending again what it lacks",
 			append(args, "position", v.at.String(), "operations", len(v.ops))...)
 	case v.wrote > 0:
