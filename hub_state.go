@@ -13,14 +13,15 @@ func (h *Hub) watchState(now time.Time) {
 	}
 	ordering := h.watchSubsystems()
 	state := worse(worse(stateFor(h.cfg.Sessions.Health()), stateFor(h.cfg.Bus.Health())), ordering)
-	if h.state.Swap(state) != state {
+	changed := h.state.Swap(state) != state
+	if changed {
 		f := stateFrame("", state, now)
 		for _, c := range h.allConns() {
 			c.send(f)
 		}
 	}
 	for _, r := range h.openRooms() {
-		r.tellState(ordering, now)
+		r.tellState(ordering, changed, now)
 	}
 }
 
@@ -78,15 +79,15 @@ func (h *Hub) told() State {
 }
 
 // tellState tells the members of a room when it alone is in trouble. What is told of the instance holds
-// for its rooms too.
-func (r *room) tellState(ordering State, now time.Time) {
+// for its rooms too; when that has changed, a room that is still in trouble is told again.
+func (r *room) tellState(ordering State, again bool, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	state := Live
 	if ordering == Live {
 		state = r.phase.state()
 	}
-	if r.told == state {
+	if r.told == state && (!again || state == Live) {
 		return
 	}
 	r.told = state

@@ -156,7 +156,8 @@ func (h *Hub) reapInstances(now time.Time) {
 	}
 	h.mu.Unlock()
 	for _, instance := range dead {
-		h.log.Warn("another instance was not heard of for too long, its participants leave the lists", "instance", instance)
+		h.log.Warn("another instance was not heard of for too long, its participants leave the lists",
+			"instance", instance)
 		h.bury(instance, LeaveDisconnected)
 	}
 }

@@ -2,6 +2,7 @@ package redisx
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,6 +74,11 @@ func (f *feed) tell(ps *redis.PubSub) error {
 	subscribe, unsubscribe, joined := f.changes()
 	for _, s := range joined {
 		s.standing()
+	}
+	// In a Cluster the connection goes to the node of the first channel: take one that serves.
+	serves := func(channel string) bool { return f.sub.of(channel).live() }
+	if i := slices.IndexFunc(subscribe, serves); i > 0 {
+		subscribe[0], subscribe[i] = subscribe[i], subscribe[0]
 	}
 	ctx, cancel := context.WithTimeout(f.conn.ctx, f.conn.config.Timeout)
 	defer cancel()

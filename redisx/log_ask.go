@@ -46,7 +46,7 @@ func (l *Log) heal(ctx context.Context, room string) error {
 		logger.Warn("mended a log that was damaged in redis", "base", base, "head", head, "dropped", dropped)
 	}
 	if done == "MISSING" {
-		logger.Warn("a log in redis has lost its operations: what was left is dropped, instances that have them write them again")
+		logger.Warn("a log in redis has lost its operations, the rest is dropped: who has them writes them again")
 	}
 	return nil
 }
