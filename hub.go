@@ -30,6 +30,7 @@ type Hub struct {
 	troubledAt atomic.Int64  // Unix nanoseconds, since when there are any
 	amnesia    atomic.Bool   // the store of sessions may have lost its memory
 	state      atomic.Value  // the State that clients were told
+	recalls    chan struct{} // holds as many as rings are filled at a time
 	repairs    chan struct{} // holds as many as rooms are compared with their logs
 
 	ctx     context.Context // ends when the hub is closed
@@ -75,7 +76,7 @@ func New(cfg Config) (*Hub, error) {
 		empty: make(chan struct{}), rest: map[string]*bucket{}, unsaved: map[*member]struct{}{},
 		ended: map[string]struct{}{}, stalled: map[*member]struct{}{}, seen: map[string]time.Time{},
 		asked: map[string]chan struct{}{}, deleted: map[string]time.Time{},
-		repairs: make(chan struct{}, reconcilers), closing: make(chan struct{}),
+		repairs: make(chan struct{}, reconcilers), recalls: make(chan struct{}, 2), closing: make(chan struct{}),
 	}
 	for _, text := range cfg.AllowedOrigins {
 		o, err := parseOrigin(text)

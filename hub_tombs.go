@@ -37,14 +37,15 @@ func (h *Hub) risen(ctx context.Context, room string) bool {
 		return false
 	}
 	page, err := h.cfg.Log.Read(ctx, room, Query{Unchecked: true})
-	if err == nil && page.Head.Seq > 0 {
+	if (err == nil || ErrorCode(err) == CodeTrimmed) && page.Head.Seq > 0 {
 		last := Query{After: Position{Seq: page.Head.Seq - 1}, Unchecked: true, Limit: 1}
 		page, err = h.cfg.Log.Read(ctx, room, last)
 	}
-	if err != nil && ErrorCode(err) != CodeTrimmed {
-		return true // the log is away, or knows
+	n := len(page.Operations)
+	if err != nil || n == 0 && page.Head.Seq > 0 {
+		return true // the log is away, or knows, or is being written
 	}
-	if n := len(page.Operations); n > 0 && page.Operations[n-1].Time > at.UnixMilli() {
+	if n > 0 && page.Operations[n-1].Time > at.UnixMilli() {
 		h.log.Warn("a deleted room was written again, its tombstone was lost", "room", room)
 		h.mu.Lock()
 		delete(h.deleted, room)

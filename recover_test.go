@@ -247,30 +247,37 @@ func TestRecover_Deleted(t *testing.T) {
 	})
 }
 
-// A room that others have written since its tombstone was lost is theirs: what they wrote is confirmed. I1
+// A room that others have written since its tombstone was lost is theirs: what they wrote is confirmed, also
+// when its log has been trimmed meanwhile. I1
 func TestRecover_DeletedAndWritten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLossy(t, flow.Config{})
-		a := dial(t, l.Hub, "ann")
-		a.join("r")
-		write(a, 1, 3)
-		if err := l.DeleteRoom(t.Context(), "r"); err != nil {
+	for _, count := range []uint64{1, 20} {
+		synctest.Test(t, func(t *testing.T) { testDeletedAndWritten(t, count) })
+	}
+}
+
+func testDeletedAndWritten(t *testing.T, count uint64) {
+	l := newLossy(t, flow.Config{})
+	a := dial(t, l.Hub, "ann")
+	a.join("r")
+	write(a, 1, 3)
+	if err := l.DeleteRoom(t.Context(), "r"); err != nil {
+		t.Fatal(err)
+	}
+	a.expect("left")
+	advance(time.Second)
+	l.log.swap(memx.NewLog(memx.LogConfig{OperationLimit: 8}))
+	for n := range count {
+		op := flow.Operation{Session: "other", N: n + 1, User: "u", Time: time.Now().UnixMilli(), Data: []byte("1")}
+		if _, err := l.log.Append(t.Context(), "r", flow.Batch{Operations: []flow.Operation{op}}); err != nil {
 			t.Fatal(err)
 		}
-		a.expect("left")
-		advance(time.Second)
-		l.log.swap(memx.NewLog(memx.LogConfig{}))
-		batch := flow.Batch{Operations: []flow.Operation{
-			{Session: "other", N: 1, User: "u", Time: time.Now().UnixMilli(), Data: []byte("1")},
-		}}
-		if _, err := l.log.Append(t.Context(), "r", batch); err != nil {
-			t.Fatal(err)
-		}
-		a.join("r")
-		a.op("r", 1, 1)
-		a.find(func(m msg) bool { return m.str("type") == "op" && m.num("seq") == 2 && m.str("user") == "ann" })
-		l.close(t, a)
+	}
+	a.join("r")
+	a.op("r", 1, 1)
+	a.find(func(m msg) bool {
+		return m.str("type") == "op" && m.num("seq") == int64(count)+1 && m.str("user") == "ann"
 	})
+	l.close(t, a)
 }
 
 // An instance that began while the log was away takes over what the log has when it comes, and adds what

@@ -58,8 +58,7 @@ func (r *ring) prepend(before Position, ops []Operation, frames []*Frame) {
 	first := len(ops)
 	for size := 0; first > 0; first-- {
 		size += len(frames[first-1].JSON)
-		full := len(r.entries)+len(ops)-first >= r.keep || r.bytes+size > ringBytes ||
-			r.total.Load()+int64(size) > ringTotal
+		full := len(r.entries)+len(ops)-first >= r.keep || !r.roomFor(size)
 		if full || first == 1 && !ops[0].Follows(before) {
 			break
 		}
@@ -74,6 +73,12 @@ func (r *ring) prepend(before Position, ops []Operation, frames []*Frame) {
 		r.grow(len(frames[i].JSON))
 	}
 	r.entries = append(entries, r.entries...)
+}
+
+// roomFor reports whether so many more bytes from before the base may be kept. All rings together leave half
+// of their room to what is new.
+func (r *ring) roomFor(bytes int) bool {
+	return len(r.entries) < r.keep && r.bytes+bytes <= ringBytes && r.total.Load()+int64(bytes) <= ringTotal/2
 }
 
 // entryOf has an operation share the bytes of its frame.

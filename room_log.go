@@ -92,7 +92,15 @@ func (r *room) relayTo(m *member) {
 	r.relayOn(m)
 }
 
-// relayOn goes on with relayTo. While the sequencer is suspended its queue only grows at the end.
+// relayAnewLocked has those who are being shown what waits begin again, because the front of the queue has
+// changed. Showing something twice does no harm.
+func (r *room) relayAnewLocked() {
+	for _, m := range r.list {
+		m.relayed = 0
+	}
+}
+
+// relayOn goes on with relayTo.
 func (r *room) relayOn(m *member) {
 	if !m.relaying {
 		return

@@ -3,43 +3,68 @@ package flow
 // recallLocked fills the ring of a room that has just begun with the operations before it: the second copy
 // must not depend on how long ago the instance was started.
 func (r *room) recallLocked() {
-	base := r.ring.base
-	if base.Seq == 0 || r.closed || r.hub.cfg.Log.Health("").Backend == backendMemory {
+	if r.ring.base.Seq == 0 || r.closed || r.hub.cfg.Log.Health("").Backend == backendMemory {
 		return
 	}
-	r.hub.spawn(func() { r.recall(base) })
+	r.hub.spawn(r.recall)
 }
 
-// recall reads the operations that end at the ring's base and puts them in front. If it fails, or the ring
-// has another base by now, the ring stays as it is.
-func (r *room) recall(base Position) {
-	after := base.Seq - min(base.Seq, ringOps+1) // one more, for the position before the first
-	var start Position
-	ops := make([]Operation, 0, base.Seq-after)
-	var frames []*Frame
-	for tries := 0; after < base.Seq; tries++ {
-		page, err := r.hub.cfg.Log.Read(r.hub.ctx, r.id, Query{
-			After: Position{Seq: after}, Unchecked: true, Limit: readPage,
+// recall reads back from the ring's base, page by page, until the ring has enough. Few rooms do so at a
+// time: after a start all of them begin at once, and people come first.
+func (r *room) recall() {
+	h := r.hub
+	select {
+	case h.recalls <- struct{}{}:
+		defer func() { <-h.recalls }()
+	case <-h.ctx.Done():
+		return
+	}
+	window := uint64(readPage)
+	for base, ok := r.wants(); ok; base, ok = r.wants() {
+		from := base.Seq - min(base.Seq, window)
+		page, err := h.cfg.Log.Read(h.ctx, r.id, Query{
+			After: Position{Seq: from}, Unchecked: true, Limit: int(base.Seq - from),
 		})
-		if ErrorCode(err) == CodeTrimmed && tries == 0 && page.Base.Seq < base.Seq {
-			after = page.Base.Seq
-			continue
-		}
-		if err != nil || len(page.Operations) == 0 {
+		n := uint64(len(page.Operations))
+		switch {
+		case ErrorCode(err) == CodeTrimmed && page.Base.Seq > from && page.Base.Seq < base.Seq:
+			window = base.Seq - page.Base.Seq
+		case err != nil || n == 0:
+			return
+		case page.Operations[n-1].Seq < base.Seq: // large ones, of which a page has fewer
+			window = min(n, window/2)
+		case !r.recalled(base, page):
 			return
 		}
-		if len(ops) == 0 && page.Base.Seq == after {
-			start = page.Base
+		if window < 2 && base.Seq > 1 { // one of them only tells where the next begins
+			return
 		}
-		for _, op := range page.Operations[:min(len(page.Operations), int(base.Seq-after))] {
-			ops = append(ops, op)
-			frames = append(frames, opFrame(r.id, op))
-		}
-		after = ops[len(ops)-1].Seq
+	}
+}
+
+// wants returns where the ring begins; ok is false when it has enough.
+func (r *room) wants() (base Position, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ring.base, r.ring.base.Seq > 0 && !r.closed && r.ring.roomFor(0)
+}
+
+// recalled puts a page that ends at the ring's base in front; false when there is no more to do.
+func (r *room) recalled(base Position, page Page) bool {
+	ops := page.Operations
+	frames := make([]*Frame, len(ops))
+	for i := range ops {
+		frames[i] = opFrame(r.id, ops[i])
+	}
+	var before Position
+	if ops[0].Follows(page.Base) {
+		before = page.Base
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ring.base == base && ops[len(ops)-1].Position() == base {
-		r.ring.prepend(start, ops, frames)
+	if r.ring.base != base || ops[len(ops)-1].Position() != base {
+		return false
 	}
+	r.ring.prepend(before, ops, frames)
+	return r.ring.base != base && r.ring.base != page.Base
 }

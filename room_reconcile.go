@@ -52,6 +52,12 @@ func (r *room) reconcile() {
 	h.stats.reconciles.Add(1)
 	head, found := r.compare()
 	<-h.repairs
+	r.mu.Lock()
+	r.began = r.began || found.began
+	r.mu.Unlock()
+	if found.noted {
+		h.amnesia.Store(true)
+	}
 	if r.hopes(found) || !r.accept(head, found) || !r.settle(found) {
 		return
 	}
@@ -110,7 +116,6 @@ func (r *room) accept(head Position, v verdict) bool {
 		r.deleteLocked(v.err)
 		return false
 	case v.err != nil:
-		r.began = r.began || v.began
 		r.failLocked(v.err)
 		return false
 	case r.seq.head != head: // the feed went on meanwhile
@@ -121,10 +126,7 @@ func (r *room) accept(head Position, v verdict) bool {
 		r.phaseLocked(phaseRecovering)
 	}
 	r.tellLocked(v)
-	if v.noted {
-		r.hub.amnesia.Store(true)
-	}
-	r.restored, r.waited, r.began = v.page.Restored, false, r.began || v.began
+	r.restored, r.waited = v.page.Restored, false
 	switch {
 	case v.rewind:
 		r.rewindLocked(v)
@@ -193,6 +195,7 @@ func (r *room) rewindLocked(v verdict) {
 		}
 	}
 	r.seq.rewind(v.at, v.ops)
+	r.relayAnewLocked()
 	r.ring.rewind(v.at)
 }
 
@@ -253,7 +256,6 @@ func (r *room) recheckLocked(end Position) {
 func (r *room) measureLoss() {
 	r.mu.Lock()
 	began := r.began
-	r.began = false
 	r.mu.Unlock()
 	if !began {
 		return
@@ -267,7 +269,7 @@ func (r *room) measureLoss() {
 	if page.Base.Seq > r.floor && page.Snapshot.Seq < page.Base.Seq {
 		r.loseLocked(page.Base.Seq - r.floor)
 	}
-	r.floor = page.Base.Seq
+	r.floor, r.began = page.Base.Seq, false
 }
 
 // loseLocked tells of confirmed operations that are gone.

@@ -94,6 +94,7 @@ func (r *room) append(batch Batch) {
 		r.applyLocked(r.seq.appended(answers))
 	case mustReconcile(err):
 		r.seq.returned()
+		r.relayAnewLocked()
 		r.troubleLocked(err)
 	case code == CodeRoomDeleted:
 		r.applyLocked(r.seq.refused(err))
@@ -105,6 +106,7 @@ func (r *room) append(batch Batch) {
 		r.applyLocked(r.seq.drop(errDeleted()))
 	default:
 		r.seq.returned()
+		r.relayAnewLocked()
 		r.failLocked(err, "after", time.Since(started))
 	}
 	if r.phase == phaseRecovering && r.seq.calm() {

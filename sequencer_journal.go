@@ -118,16 +118,23 @@ func (s *sequencer) tell(from int, fx *effects) {
 		if s.mode == OutageRelay {
 			fx.tentative = append(fx.tentative, sub.op)
 		}
-		switch last := len(fx.queued) - 1; {
+		switch {
 		case sub.group != nil:
 			sub.group.queued = true
 			sub.group.answer(nil, nil, fx)
-		case last >= 0 && fx.queued[last].session == sub.op.Session:
-			fx.queued[last].n = sub.op.N
-		default:
-			fx.queued = append(fx.queued, waiting{sub.op.Session, sub.op.N})
+		case !sub.late:
+			fx.waits(sub.op)
 		}
 	}
+}
+
+// waits tells an author of an operation and of those before it.
+func (fx *effects) waits(op Operation) {
+	if last := len(fx.queued) - 1; last >= 0 && fx.queued[last].session == op.Session {
+		fx.queued[last].n = op.N
+		return
+	}
+	fx.queued = append(fx.queued, waiting{op.Session, op.N})
 }
 
 // suspend stops the handing out of batches, because the log is away or does not match. What comes from
@@ -181,7 +188,7 @@ func (s *sequencer) overdue(before time.Time) (fx effects) {
 			}
 			if !sub.late && !sub.shown && sub.group == nil {
 				sub.late = true
-				fx.queued = append(fx.queued, waiting{sub.op.Session, sub.op.N})
+				fx.waits(sub.op)
 			}
 		}
 	}
