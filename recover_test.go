@@ -256,6 +256,7 @@ func TestRecover_DeletedAndWritten(t *testing.T) {
 }
 
 func testDeletedAndWritten(t *testing.T, count uint64) {
+	t.Helper()
 	l := newLossy(t, flow.Config{})
 	a := dial(t, l.Hub, "ann")
 	a.join("r")
