@@ -30,6 +30,7 @@ type Hub struct {
 	troubledAt atomic.Int64  // Unix nanoseconds, since when there are any
 	amnesia    atomic.Bool   // the store of sessions may have lost its memory
 	state      atomic.Value  // the State that clients were told
+	parted     recent        // sessions that ended here
 	recalls    chan struct{} // holds as many as rings are filled at a time
 	repairs    chan struct{} // holds as many as rooms are compared with their logs
 

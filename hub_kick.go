@@ -139,7 +139,7 @@ func (h *Hub) someoneHas(ctx context.Context, room, session string) bool {
 	h.mu.Lock()
 	alone := len(h.seen) == 0
 	h.mu.Unlock()
-	return !alone && h.ask(ctx, peerMessage{Kind: peerHave, Room: room, Session: session})
+	return !alone && !h.parted.has(session) && h.ask(ctx, peerMessage{Kind: peerHave, Room: room, Session: session})
 }
 
 // ask sends a request to the other instances, and reports whether one of them has done it.

@@ -43,7 +43,7 @@ func (r *room) heardPresence(instance string, frame []byte) {
 	defer r.mu.Unlock()
 	clean := true
 	for _, p := range pm.Join {
-		clean = clean && r.members[p.Session] == nil
+		clean = clean && r.members[p.Session] == nil && !r.hub.parted.has(p.Session)
 		r.remoteLocked(instance, p)
 	}
 	r.contestLocked(pm.Join)
@@ -74,6 +74,9 @@ func (r *room) heardPresence(instance string, frame []byte) {
 }
 
 func (r *room) remoteLocked(instance string, p Participant) {
+	if r.hub.parted.has(p.Session) { // it ended here, and the other one has not heard of that yet
+		return
+	}
 	r.remote[p.Session] = &remote{
 		instance: instance, user: p.User, profile: p.Profile, joined: p.Joined, state: parsePresence(p.Presence),
 	}
