@@ -58,7 +58,8 @@ func (h *Hub) risen(ctx context.Context, room string) bool {
 	return true
 }
 
-// renewTombstones sets the tombstones again that a log may have lost: they win over any copy of the room.
+// renewTombstones sets the tombstones again that a log may have lost: they win over any
+// copy of the room, but not over what was written since.
 func (h *Hub) renewTombstones(ctx context.Context) {
 	h.mu.Lock()
 	rooms := make([]string, 0, len(h.deleted))
