@@ -97,7 +97,7 @@ func (b *breaker) trip(term uint64, c class, reason string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	was := b.now.Load()
-	if b.closed {
+	if b.closed || b.retired() {
 		return
 	}
 	if c == configuration {
@@ -143,8 +143,18 @@ func (b *breaker) complainLocked(reason string) {
 	b.logger.Error("redis refuses us: check user, password, rights, mode and TLS", "reason", reason)
 }
 
-// retire ends the looking at Redis; the state stays. It may be called once.
+// retire ends the looking at Redis; the state stays, whatever a look that is under way finds. It may be
+// called once.
 func (b *breaker) retire() { close(b.done) }
+
+func (b *breaker) retired() bool {
+	select {
+	case <-b.done:
+		return true
+	default:
+		return false
+	}
+}
 
 // close makes the breaker degraded for good.
 func (b *breaker) close() {

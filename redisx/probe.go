@@ -73,7 +73,8 @@ func (s *subsystem) watch(b *breaker) {
 			b.restore() // what it served, others do
 			return
 		case err == nil && s.spread && b == s.whole:
-			return // each node has its own from now on
+			b.retire() // each node has its own from now on
+			return
 		case err != nil && !live:
 			wait = min(2*wait, longestWait)
 		}
