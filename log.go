@@ -134,8 +134,8 @@ type Query struct {
 	// Limit is the most operations returned; 0 asks for none, only for the facts of the page. A backend
 	// may return fewer operations than both Limit and the log allow, but not none.
 	Limit int
-	// Session, if set, asks for Page.Last.
-	Session string
+	// Sessions asks for Page.Last.
+	Sessions []string
 }
 
 // Page is a stretch of a log and what is known about the whole.
@@ -144,7 +144,8 @@ type Page struct {
 	Head       Position // the end of the log
 	// Base is the position before the first operation kept: zero until something is trimmed.
 	Base Position
-	Last uint64 // the last N of Query.Session in the log; 0 when it has none
+	// Last has the last N in the log of each of Query.Sessions that has one.
+	Last map[string]uint64
 	// Snapshot is the position of the newest snapshot; zero when there is none in the log.
 	Snapshot Position
 	// Restored names the last time when the log began or grew by [Batch.Restore], in Unix

@@ -27,11 +27,11 @@ func (r *room) locate(ctx context.Context, session, position string) (entry, err
 	if !live {
 		return r.guess(at, position != ""), nil
 	}
-	page, err := r.hub.cfg.Log.Read(ctx, r.id, Query{After: at, Session: session})
+	page, err := r.hub.cfg.Log.Read(ctx, r.id, Query{After: at, Sessions: []string{session}})
 	if r.hasLost(page, err, before, at) {
 		return r.guess(at, position != ""), nil
 	}
-	e := entry{position: at, head: page.Head, last: page.Last, known: true, era: era}
+	e := entry{position: at, head: page.Head, last: page.Last[session], known: true, era: era}
 	switch ErrorCode(err) {
 	case "":
 		e.resumed = position != ""

@@ -175,8 +175,9 @@ func (l *simLog) read(q *Query) (page Page, err error) {
 		return Page{}, errDeleted()
 	}
 	page = Page{Head: l.head, Base: l.base, Restored: l.stamp}
-	if q.Session != "" {
-		page.Last = l.last[q.Session]
+	page.Last = map[string]uint64{}
+	for _, s := range q.Sessions {
+		page.Last[s] = l.last[s]
 	}
 	switch after := q.After; {
 	case after.Seq < l.base.Seq:

@@ -101,7 +101,7 @@ func (in *simInstance) locate(j *simJoin) (e entry, done bool) {
 		return in.guess(j), true
 	}
 	before, era := in.seq.head, in.seq.era
-	rq := &simRequest{query: &Query{After: j.position, Session: j.session}}
+	rq := &simRequest{query: &Query{After: j.position, Sessions: []string{j.session}}}
 	if in.w.execute(in, rq); !rq.done {
 		return in.guess(j), true
 	}
@@ -109,7 +109,7 @@ func (in *simInstance) locate(j *simJoin) (e entry, done bool) {
 	if in.hasLost(page, err, before, j.position) {
 		return in.guess(j), true
 	}
-	e = entry{position: j.position, head: page.Head, last: page.Last, known: true, era: era}
+	e = entry{position: j.position, head: page.Head, last: page.Last[j.session], known: true, era: era}
 	switch ErrorCode(err) {
 	case "":
 		e.resumed = j.given

@@ -100,7 +100,7 @@ func BenchmarkLog_Read(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		page, err := log.Read(b.Context(), "room", flow.Query{
-			After: flow.Position{Seq: 9_000}, Unchecked: true, Limit: 100, Session: "session",
+			After: flow.Position{Seq: 9_000}, Unchecked: true, Limit: 100, Sessions: []string{"session"},
 		})
 		if err != nil || len(page.Operations) != 100 {
 			b.Fatalf("Read: %d operations, %v", len(page.Operations), err)

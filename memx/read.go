@@ -7,8 +7,13 @@ func (r *room) readLocked(q flow.Query) (flow.Page, error) {
 		return flow.Page{}, deletedError()
 	}
 	page := flow.Page{Head: r.head, Base: r.base, Snapshot: r.snapshot.Position, Restored: r.restored}
-	if a := r.sessions[q.Session]; a != nil && q.Session != "" {
-		page.Last = a.last
+	for _, session := range q.Sessions {
+		if a := r.sessions[session]; a != nil {
+			if page.Last == nil {
+				page.Last = make(map[string]uint64, len(q.Sessions))
+			}
+			page.Last[session] = a.last
+		}
 	}
 	switch after := q.After; {
 	case after.Seq < r.base.Seq:

@@ -126,8 +126,8 @@ func checkSubsystems(t *testing.T, one, other *redisx.Conn) {
 		head := confirm(t, writer, room, "a", 2)
 		eventually(t, room+" arrives by its feed", func() bool { return r.position() == head })
 		save(t, writer, room, head)
-		page, err := ordering.Read(t.Context(), room, flow.Query{Limit: 10, Session: "a"})
-		if err != nil || len(page.Operations) != 2 || page.Head != head || page.Last != 2 || page.Snapshot != head {
+		page, err := ordering.Read(t.Context(), room, flow.Query{Limit: 10, Sessions: []string{"a"}})
+		if err != nil || len(page.Operations) != 2 || page.Head != head || page.Last["a"] != 2 || page.Snapshot != head {
 			t.Errorf("Read of %s = %+v, %v", room, page, err)
 		}
 		if s, err := ordering.Snapshot(t.Context(), room); err != nil || s.Position != head {

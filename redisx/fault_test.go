@@ -89,9 +89,9 @@ func TestFault_Server(t *testing.T) {
 			end()
 			i.wantBack(f.away...)
 			head := i.n - 1
-			page, err := i.log.Read(t.Context(), "room", flow.Query{Limit: 1000, Session: "a"})
-			if err != nil || page.Last != head || page.Head.Seq != head {
-				t.Errorf("the log ends at %v with %d of a, %v, want %d", page.Head, page.Last, err, head)
+			page, err := i.log.Read(t.Context(), "room", flow.Query{Limit: 1000, Sessions: []string{"a"}})
+			if err != nil || page.Last["a"] != head || page.Head.Seq != head {
+				t.Errorf("the log ends at %v with %d of a, %v, want %d", page.Head, page.Last["a"], err, head)
 			}
 			eventually(t, "the feed goes on", func() bool {
 				i.use()

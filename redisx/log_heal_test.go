@@ -55,7 +55,7 @@ func (h *healing) want(base, head int, lastA, lastB uint64) flow.Page {
 	if base > 0 {
 		at = h.sent[base-1].Position()
 	}
-	page, err := h.log.Read(h.Context(), "room", flow.Query{After: at, Limit: 10, Session: "a"})
+	page, err := h.log.Read(h.Context(), "room", flow.Query{After: at, Limit: 10, Sessions: []string{"a"}})
 	if err != nil {
 		h.Fatalf("Read: %v", err)
 	}
@@ -68,9 +68,9 @@ func (h *healing) want(base, head int, lastA, lastB uint64) flow.Page {
 			h.Errorf("operation %+v, want %+v", o, want)
 		}
 	}
-	b, err := h.log.Read(h.Context(), "room", flow.Query{After: at, Session: "b"})
-	if err != nil || page.Last != lastA || b.Last != lastB {
-		h.Errorf("last n %d and %d, %v, want %d and %d", page.Last, b.Last, err, lastA, lastB)
+	b, err := h.log.Read(h.Context(), "room", flow.Query{After: at, Sessions: []string{"b"}})
+	if err != nil || page.Last["a"] != lastA || b.Last["b"] != lastB {
+		h.Errorf("last n %d and %d, %v, want %d and %d", page.Last["a"], b.Last["b"], err, lastA, lastB)
 	}
 	return page
 }

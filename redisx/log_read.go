@@ -51,7 +51,11 @@ func (l *Log) facts(ctx context.Context, room string, q flow.Query) (facts, erro
 	if q.Unchecked {
 		unchecked = "unchecked"
 	}
-	args := []any{q.After.Seq, q.After.Hash.String(), unchecked, q.Session}
+	args := make([]any, 0, 3+len(q.Sessions))
+	args = append(args, q.After.Seq, q.After.Hash.String(), unchecked)
+	for _, session := range q.Sessions {
+		args = append(args, session)
+	}
 	answer, judged := l.ask(ctx, room, l.scripts.read, l.keys(room), args...)
 	list, _ := answer.([]any)
 	if judged != nil && len(list) <= 1 {
@@ -61,7 +65,7 @@ func (l *Log) facts(ctx context.Context, room string, q flow.Query) (facts, erro
 	for i := range list {
 		texts[i], _ = list[i].(string)
 	}
-	f, err := parseFacts(texts)
+	f, err := parseFacts(texts, q.Sessions)
 	if err != nil {
 		return facts{}, err
 	}
@@ -69,8 +73,8 @@ func (l *Log) facts(ctx context.Context, room string, q flow.Query) (facts, erro
 	return f, judged
 }
 
-func parseFacts(answer []string) (f facts, err error) {
-	if len(answer) != 11 {
+func parseFacts(answer, sessions []string) (f facts, err error) {
+	if len(answer) != 10+len(sessions) {
 		return f, fmt.Errorf("redisx: %d facts about a log", len(answer))
 	}
 	for i, p := range []*flow.Position{&f.Head, &f.Base} {
@@ -78,23 +82,40 @@ func parseFacts(answer []string) (f facts, err error) {
 			return f, err
 		}
 	}
-	if f.Last, err = strconv.ParseUint(answer[5], 10, 64); err != nil {
-		return f, fmt.Errorf("%w: last n %q", flow.ErrCorrupt, answer[5])
-	}
-	if f.Snapshot, err = parsePosition(answer[6], answer[7]); err != nil {
+	if f.Snapshot, err = parsePosition(answer[5], answer[6]); err != nil {
 		return f, err
 	}
 	var ok bool
-	if f.at.Hash, ok = flow.ParseHash(answer[8]); !ok {
-		return f, fmt.Errorf("%w: hash %q", flow.ErrCorrupt, answer[8])
+	if f.at.Hash, ok = flow.ParseHash(answer[7]); !ok {
+		return f, fmt.Errorf("%w: hash %q", flow.ErrCorrupt, answer[7])
 	}
-	if f.longest, err = strconv.Atoi(answer[9]); err != nil {
-		return f, fmt.Errorf("%w: longest %q", flow.ErrCorrupt, answer[9])
+	if f.longest, err = strconv.Atoi(answer[8]); err != nil {
+		return f, fmt.Errorf("%w: longest %q", flow.ErrCorrupt, answer[8])
 	}
-	if f.Restored, err = strconv.ParseInt(answer[10], 10, 64); err != nil {
-		return f, fmt.Errorf("%w: restored %q", flow.ErrCorrupt, answer[10])
+	if f.Restored, err = strconv.ParseInt(answer[9], 10, 64); err != nil {
+		return f, fmt.Errorf("%w: restored %q", flow.ErrCorrupt, answer[9])
 	}
-	return f, nil
+	f.Last, err = parseLast(answer[10:], sessions)
+	return f, err
+}
+
+// parseLast reads the last n of sessions.
+func parseLast(texts, sessions []string) (map[string]uint64, error) {
+	var last map[string]uint64
+	for i, text := range texts {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%w: last n %q", flow.ErrCorrupt, text)
+		}
+		if n == 0 {
+			continue
+		}
+		if last == nil {
+			last = make(map[string]uint64, len(sessions))
+		}
+		last[sessions[i]] = n
+	}
+	return last, nil
 }
 
 // operations reads those after the position that belong to the facts: none when the log is another by

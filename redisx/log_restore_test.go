@@ -49,8 +49,8 @@ func TestLog_Restore_Ring(t *testing.T) {
 		}
 	}
 	eventually(t, "followers are told of a gap", func() bool { return r.gapsTold() > before })
-	page, err := ordering.Read(t.Context(), "room", flow.Query{After: base, Session: "earlier-2999"})
-	if err != nil || page.Base != base || page.Head != ring[1023].Position() || page.Last != 3000 ||
+	page, err := ordering.Read(t.Context(), "room", flow.Query{After: base, Sessions: []string{"earlier-2999"}})
+	if err != nil || page.Base != base || page.Head != ring[1023].Position() || page.Last["earlier-2999"] != 3000 ||
 		page.Restored < time.Now().Add(-time.Minute).UnixMilli() {
 		t.Errorf("Read = %+v, %v", page, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -138,8 +139,8 @@ func (d *duel) remember(room string, o flow.Operation) {
 // operation draws the next operation of a session, mostly, after those that are in the batch already.
 func (d *duel) operation(t *rapid.T, room string, before []flow.Operation) flow.Operation {
 	o := d.content(t)
-	page, _ := d.a.Read(d.ctx, room, flow.Query{Session: o.Session}) // a trimmed log has a page too
-	next := page.Last + 1
+	page, _ := d.a.Read(d.ctx, room, flow.Query{Sessions: []string{o.Session}}) // a trimmed log has a page too
+	next := page.Last[o.Session] + 1
 	for _, sent := range before {
 		if sent.Session == o.Session && sent.N == next {
 			next++
@@ -168,7 +169,7 @@ func (d *duel) read(t *rapid.T) {
 		After:     d.position(t, room),
 		Unchecked: rapid.Bool().Draw(t, "unchecked"),
 		Limit:     rapid.IntRange(0, 12).Draw(t, "limit"),
-		Session:   rapid.SampledFrom([]string{"", "s1", "s2", "nobody"}).Draw(t, "session"),
+		Sessions:  rapid.SliceOfN(rapid.SampledFrom([]string{"s1", "s2", "nobody"}), 0, 3).Draw(t, "sessions"),
 	}
 	d.compareRead(t, room, q)
 }
@@ -179,7 +180,7 @@ func (d *duel) compareRead(t *rapid.T, room string, q flow.Query) flow.Page {
 	pageB, errB := d.b.Read(d.ctx, room, q)
 	wantSameError(t, errA, errB)
 	sameFacts := pageA.Head == pageB.Head && pageA.Base == pageB.Base &&
-		pageA.Last == pageB.Last && pageA.Snapshot == pageB.Snapshot
+		maps.Equal(pageA.Last, pageB.Last) && pageA.Snapshot == pageB.Snapshot
 	if !sameFacts || !d.sameStamps(room, pageA.Restored, pageB.Restored) {
 		t.Fatalf("Read(%s, %+v):\n%+v\n%+v", room, q, pageA, pageB)
 	}
@@ -199,7 +200,7 @@ func (d *duel) compareRead(t *rapid.T, room string, q flow.Query) flow.Page {
 // compareAll demands that both have the same in all rooms.
 func (d *duel) compareAll(t *rapid.T) {
 	for _, room := range d.rooms {
-		q := flow.Query{After: flow.Position{Seq: beyond}, Unchecked: true, Limit: 100, Session: "s1"}
+		q := flow.Query{After: flow.Position{Seq: beyond}, Unchecked: true, Limit: 100, Sessions: []string{"s1"}}
 		page := d.compareRead(t, room, q)
 		for at := page.Base; at != page.Head; {
 			page := d.compareRead(t, room, flow.Query{After: at, Limit: 100})

@@ -108,8 +108,8 @@ func testBatchOrder(t *logTest) {
 func testAppendNothing(t *logTest) {
 	t.append()
 	t.append(op("a", 2), op("b", 7))
-	page := t.read(flow.Query{Limit: 10, Session: "a"})
-	if len(page.Operations) != 0 || page.Head != (flow.Position{}) || page.Last != 0 {
+	page := t.read(flow.Query{Limit: 10, Sessions: []string{"a"}})
+	if len(page.Operations) != 0 || page.Head != (flow.Position{}) || page.Last["a"] != 0 {
 		t.Errorf("Read = %+v, want an empty log", page)
 	}
 	wantError(t, t.try(flow.Position{Seq: 1, Hash: 1}), flow.ErrNoLog)

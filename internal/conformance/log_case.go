@@ -97,7 +97,7 @@ func (t *logTest) read(q flow.Query) flow.Page {
 // facts reads what is known about the room, and no operations.
 func (t *logTest) facts(session string) flow.Page {
 	t.Helper()
-	return t.read(flow.Query{After: flow.Position{Seq: beyond}, Unchecked: true, Session: session})
+	return t.read(flow.Query{After: flow.Position{Seq: beyond}, Unchecked: true, Sessions: []string{session}})
 }
 
 // all reads every operation kept, and checks that they are linked from base to head (I2).

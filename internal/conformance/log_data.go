@@ -76,7 +76,7 @@ func testNames(t *logTest) {
 	sent = append(sent, t.confirm(anonymous)...)
 	t.wantAll(sent)
 	for _, s := range sessions {
-		want(t, "last of "+s, t.facts(s).Last, 1)
+		want(t, "last of "+s, t.facts(s).Last[s], 1)
 	}
 }
 

@@ -88,7 +88,7 @@ func testDeletedAgain(t *logTest) {
 		_ = t.one.Delete(t.Context(), "asking too")
 		return err == nil
 	})
-	wantPage(t, t.read(flow.Query{Session: "a"}), flow.Page{})
+	wantPage(t, t.read(flow.Query{Sessions: []string{"a"}}), flow.Page{})
 	_, err := t.one.Snapshot(t.Context(), room)
 	wantCode(t, err, flow.CodeNotFound)
 	wantError(t, t.try(old[0].Position()), flow.ErrNoLog)

@@ -23,8 +23,8 @@ func testExpiryIdle(t *logTest) {
 		wantCode(t, err, flow.CodeDiverged) // a slow machine: the log is gone already
 	}
 	eventually(t, "the log vanishes", func() bool {
-		page, err := t.other.Read(t.Context(), room, flow.Query{Session: "a"})
-		return err == nil && page.Head == flow.Position{} && page.Last == 0 && page.Snapshot == flow.Position{}
+		page, err := t.other.Read(t.Context(), room, flow.Query{Sessions: []string{"a"}})
+		return err == nil && page.Head == flow.Position{} && page.Last["a"] == 0 && page.Snapshot == flow.Position{}
 	})
 	_, err := t.one.Snapshot(t.Context(), room)
 	wantCode(t, err, flow.CodeNotFound)

@@ -153,7 +153,7 @@ func testFollowAppends(t *logTest) {
 		defer mu.Unlock()
 		return answered
 	})
-	want(t, "last of the echo", t.facts("echo").Last, 1)
+	want(t, "last of the echo", t.facts("echo").Last["echo"], 1)
 }
 
 // After stop has returned, the follower is not called again, even with appends under way.

@@ -32,7 +32,7 @@ func oneEach(prefix string, n int, ms int64) []flow.Operation {
 func (t *logTest) fill(seq uint64, ms int64) {
 	t.Helper()
 	page := t.facts("filler")
-	list := ops("filler", page.Last+1, page.Last+seq-page.Head.Seq)
+	list := ops("filler", page.Last["filler"]+1, page.Last["filler"]+seq-page.Head.Seq)
 	for i := range list {
 		list[i].Time = ms
 	}
@@ -46,13 +46,13 @@ func testForgetOld(t *logTest) {
 	t.confirm(oneEach("old", 300, noon)...)
 	t.confirm(oneEach("edge", 300, noon+1)...)
 	t.fill(1023, noon+day+1)
-	want(t, "last before the sweep", t.facts("old0").Last, 1)
+	want(t, "last before the sweep", t.facts("old0").Last["old0"], 1)
 	t.fill(1024, noon+day+1)
 	for _, session := range []string{"old0", "old299"} {
-		want(t, "last of "+session, t.facts(session).Last, 0)
+		want(t, "last of "+session, t.facts(session).Last[session], 0)
 	}
 	for _, session := range []string{"edge0", "edge299"} {
-		want(t, "last of "+session, t.facts(session).Last, 1)
+		want(t, "last of "+session, t.facts(session).Last[session], 1)
 	}
 	want(t, "answer", t.append(op("edge7", 1))[0].Status, flow.Duplicate)
 	want(t, "answer", t.append(op("old7", 2))[0], flow.Appended{Status: flow.Gap})
@@ -65,21 +65,21 @@ func testForgetLonger(t *logTest) {
 	t.confirm(oneEach("old", 300, noon)...)
 	t.confirm(oneEach("edge", 300, noon+1)...)
 	t.fill(1030, noon+day+1)
-	want(t, "last after a day", t.facts("old0").Last, 1)
+	want(t, "last after a day", t.facts("old0").Last["old0"], 1)
 	t.fill(2000, noon+day+1)
 	t.fill(2050, noon+2*day+1) // one batch over the multiple: the sweep looks at its end
-	want(t, "last after two days", t.facts("old0").Last, 0)
-	want(t, "last at two days", t.facts("edge0").Last, 1)
+	want(t, "last after two days", t.facts("old0").Last["old0"], 0)
+	want(t, "last at two days", t.facts("edge0").Last["edge0"], 1)
 }
 
 // Up to 512 sessions none is forgotten, however old.
 func testForgetFew(t *logTest) {
 	t.confirm(oneEach("old", 511, noon)...)
 	t.fill(1030, noon+9*day)
-	want(t, "last of one in 512", t.facts("old0").Last, 1)
+	want(t, "last of one in 512", t.facts("old0").Last["old0"], 1)
 	t.confirm(oneEach("new", 1, noon+9*day)...)
-	want(t, "last before the next sweep", t.facts("old0").Last, 1)
+	want(t, "last before the next sweep", t.facts("old0").Last["old0"], 1)
 	t.fill(2048, noon+9*day)
-	want(t, "last of one in 513", t.facts("old0").Last, 0)
-	want(t, "last of a new one", t.facts("new0").Last, 1)
+	want(t, "last of one in 513", t.facts("old0").Last["old0"], 0)
+	want(t, "last of a new one", t.facts("new0").Last["new0"], 1)
 }

@@ -50,7 +50,7 @@ func testKeySameAnswer(t *logTest) {
 			}
 		}
 		want(t, "length of the log", len(t.all()), len(sent)+1)
-		want(t, "last of the session of the retry", t.facts(retrying).Last, 0)
+		want(t, "last of the session of the retry", t.facts(retrying).Last[retrying], 0)
 	}
 }
 

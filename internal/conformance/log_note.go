@@ -40,7 +40,7 @@ func testNoteUnknown(t *logTest) {
 	t.note(middle(), map[string]uint64{"b": 5, "ü {x}": 3}, all...)
 	t.settled()
 	for session, last := range map[string]uint64{"a": 9, "b": 5, "ü {x}": 3} {
-		want(t, "last of "+session, t.facts(session).Last, last)
+		want(t, "last of "+session, t.facts(session).Last[session], last)
 		answers := t.append(op(session, last-1), op(session, last), op(session, last+2), op(session, last+1))
 		want(t, "answer", answers[0], flow.Appended{Status: flow.Duplicate, Last: last})
 		want(t, "answer", answers[1], flow.Appended{Status: flow.Duplicate, Last: last})
@@ -57,7 +57,7 @@ func testNoteGrows(t *logTest) {
 	t.note(log[1].Position(), map[string]uint64{"a": 5, "b": 6})
 	wantLast := func(session string, last uint64) {
 		t.Helper()
-		want(t, "last of "+session, t.facts(session).Last, last)
+		want(t, "last of "+session, t.facts(session).Last[session], last)
 	}
 	wantLast("a", 5)
 	wantLast("b", 7)
@@ -98,9 +98,9 @@ func testNoteFence(t *logTest) {
 	}
 	wantError(t, try(middle()), flow.ErrBehind)
 	wantError(t, try(flow.Position{Seq: 3, Hash: log[1].Hash}), flow.ErrFork)
-	want(t, "last of b", t.facts("b").Last, 0)
+	want(t, "last of b", t.facts("b").Last["b"], 0)
 	wantError(t, try(log[1].Position()), nil)
-	want(t, "last of b", t.facts("b").Last, 4)
+	want(t, "last of b", t.facts("b").Last["b"], 4)
 }
 
 // Where there is no log, no session can be in it: nothing is noted, not even for a log that begins
@@ -121,7 +121,7 @@ func testNoteMany(t *logTest) {
 	t.note(middle(), sessions, all...)
 	t.settled()
 	for _, i := range []int{0, 999, 1000, 4999} {
-		want(t, "last", t.facts(fmt.Sprint("s", i)).Last, uint64(i)+1)
+		want(t, "last", t.facts(fmt.Sprint("s", i)).Last[fmt.Sprint("s", i)], uint64(i)+1)
 	}
 	want(t, "status of the next", t.append(op("s4999", 5001))[0].Status, flow.Confirmed)
 }
@@ -138,16 +138,16 @@ func testNoteForgotten(t *logTest) {
 	t.note(middle(), sessions, list...)
 	t.settled()
 	t.fill(1023, noon+day+1)
-	want(t, "last before the sweep", t.facts("written7").Last, 1)
+	want(t, "last before the sweep", t.facts("written7").Last["written7"], 1)
 	t.fill(1024, noon+day+1)
-	want(t, "last of one that is too old", t.facts("written7").Last, 0)
-	want(t, "last of one that was said", t.facts("said7").Last, 5)
-	want(t, "last of one at the edge", t.facts("edge0").Last, 1)
+	want(t, "last of one that is too old", t.facts("written7").Last["written7"], 0)
+	want(t, "last of one that was said", t.facts("said7").Last["said7"], 5)
+	want(t, "last of one at the edge", t.facts("edge0").Last["edge0"], 1)
 	t.fill(2048, noon+day+2)
-	want(t, "last of one that was said, later", t.facts("said7").Last, 5)
+	want(t, "last of one that was said, later", t.facts("said7").Last["said7"], 5)
 	t.confirm(oneEach("new", 300, noon+day+2)...)
 	t.fill(3072, noon+day+2)
-	want(t, "last of one that was said, in the end", t.facts("said7").Last, 0)
+	want(t, "last of one that was said, in the end", t.facts("said7").Last["said7"], 0)
 }
 
 // With Jump, what a session's numbers leave out is lost and no gap: everything above its last n is

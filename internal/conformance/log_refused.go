@@ -45,7 +45,7 @@ func (t *logTest) wantMoved(refused ...refusal) {
 		}
 	}
 	wantPage(t, t.facts("a"), facts)
-	want(t, "last of a session that was refused", t.facts("unheard").Last, 0)
+	want(t, "last of a session that was refused", t.facts("unheard").Last["unheard"], 0)
 	t.wantAll(log)
 }
 

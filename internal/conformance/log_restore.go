@@ -69,7 +69,7 @@ func testRestoreBegin(t *logTest) {
 	page := t.facts("a")
 	want(t, "base", page.Base, flow.Position{})
 	want(t, "head", page.Head, endOf(lost))
-	want(t, "last of a", page.Last, 6)
+	want(t, "last of a", page.Last["a"], 6)
 	t.settled()
 	want(t, "answer for a resend", t.append(op("a", 4))[0], flow.Appended{Status: flow.Duplicate, Last: 6})
 	for i, fence := range []flow.Position{lost[0].Position(), endOf(lost)} {
@@ -86,18 +86,18 @@ func testRestoreAbove(t *logTest) {
 	t.restore(middle(), lost)
 	t.wantAll(lost)
 	stamp := t.facts("").Restored
-	facts := flow.Page{Head: endOf(lost), Base: middle(), Last: 43, Restored: stamp}
+	facts := flow.Page{Head: endOf(lost), Base: middle(), Last: map[string]uint64{"a": 43}, Restored: stamp}
 	for _, after := range []flow.Position{{}, {Seq: 1, Hash: 1}, {Seq: middle().Seq - 1, Hash: middle().Hash}} {
-		page, err := t.other.Read(t.Context(), room, flow.Query{After: after, Limit: 10, Session: "a"})
+		page, err := t.other.Read(t.Context(), room, flow.Query{After: after, Limit: 10, Sessions: []string{"a"}})
 		wantCode(t, err, flow.CodeTrimmed)
 		wantPage(t, page, facts)
 	}
 	fork := flow.Position{Seq: middle().Seq, Hash: middle().Hash ^ 1}
-	page, err := t.one.Read(t.Context(), room, flow.Query{After: fork, Limit: 10, Session: "a"})
+	page, err := t.one.Read(t.Context(), room, flow.Query{After: fork, Limit: 10, Sessions: []string{"a"}})
 	wantCode(t, err, flow.CodeDiverged)
 	wantPage(t, page, facts)
 	facts.Operations = lost[:2]
-	wantPage(t, t.read(flow.Query{After: middle(), Limit: 2, Session: "a"}), facts)
+	wantPage(t, t.read(flow.Query{After: middle(), Limit: 2, Sessions: []string{"a"}}), facts)
 	t.settled()
 	wantError(t, t.try(fork), flow.ErrFork)
 	wantError(t, t.try(flow.Position{Seq: 99, Hash: 1}), flow.ErrFork)
@@ -121,7 +121,7 @@ func testRestoreTail(t *logTest) {
 	log = append(log, second...)
 	t.wantAll(log)
 	for session, last := range map[string]uint64{"a": 8, "b": 9, "c": 1} {
-		want(t, "last of "+session, t.facts(session).Last, last)
+		want(t, "last of "+session, t.facts(session).Last[session], last)
 	}
 	want(t, "base", t.facts("").Base, flow.Position{})
 	t.settled()
@@ -150,13 +150,13 @@ func testRestoreFront(t *logTest) {
 		page := t.facts("a")
 		want(t, "base", page.Base, fence)
 		want(t, "head", page.Head, endOf(all))
-		want(t, "last of a", page.Last, 20)
+		want(t, "last of a", page.Last["a"], 20)
 		want(t, "Page.Restored", page.Restored, stamp)
 		t.wantAll(all[part.from:])
 	}
 	wantOperations(t, readAll(t, t.other, room), all)
-	want(t, "last of b", t.facts("b").Last, 10)
-	want(t, "last of one that was only in front", t.facts("gone").Last, 1)
+	want(t, "last of b", t.facts("b").Last["b"], 10)
+	want(t, "last of one that was only in front", t.facts("gone").Last["gone"], 1)
 }
 
 // More can be put in front also when the log has gone on since, and that holds nobody up. A page that

@@ -65,8 +65,8 @@ func testRestoredExpiry(t *logTest) {
 		t.restore(all[5].Position(), all[6:])
 		t.restore(middle(), all[:6]) // on a slow machine it begins yet another log
 		eventually(t, "the log vanishes", func() bool {
-			page, err := t.other.Read(t.Context(), room, flow.Query{Session: "a"})
-			return err == nil && page.Head == flow.Position{} && page.Last == 0 && page.Restored == 0
+			page, err := t.other.Read(t.Context(), room, flow.Query{Sessions: []string{"a"}})
+			return err == nil && page.Head == flow.Position{} && page.Last["a"] == 0 && page.Restored == 0
 		})
 		wantError(t, t.try(endOf(all)), flow.ErrNoLog)
 	}

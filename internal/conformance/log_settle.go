@@ -49,7 +49,7 @@ func (t *logTest) wantSettling(fences ...flow.Position) {
 	for _, fence := range append(fences, flow.Position{}) {
 		for _, handle := range []flow.Log{t.one, t.other} {
 			for _, b := range []flow.Batch{
-				{}, {Operations: ops("a", 1, 1)}, {Operations: ops("a", facts.Last+1, facts.Last+2)},
+				{}, {Operations: ops("a", 1, 1)}, {Operations: ops("a", facts.Last["a"]+1, facts.Last["a"]+2)},
 				{Operations: ops("new", 5, 5), Jump: true}, keyed("key while settling", "b", "1"),
 			} {
 				b.Fence = fence
@@ -120,8 +120,8 @@ func testSettleRestores(t *logTest) {
 		t.appendTo(t.other, step)
 	}
 	t.wantAll(all)
-	want(t, "last of b", t.facts("b").Last, 3)
-	want(t, "last of c", t.facts("c").Last, 4)
+	want(t, "last of b", t.facts("b").Last["b"], 3)
+	want(t, "last of c", t.facts("c").Last["c"], 4)
 	t.wantSettling(endOf(all))
 }
 
@@ -150,9 +150,9 @@ func testStampOnce(t *logTest) {
 	}
 	t.restore(all[2].Position(), all[3:])
 	t.note(endOf(all), map[string]uint64{"b": 1})
-	facts := flow.Page{Head: endOf(all), Restored: stamp, Last: 9}
-	wantPage(t, t.read(flow.Query{Session: "a"}), facts)
-	page, err := t.other.Read(t.Context(), room, flow.Query{After: middle(), Limit: 5, Session: "a"})
+	facts := flow.Page{Head: endOf(all), Restored: stamp, Last: map[string]uint64{"a": 9}}
+	wantPage(t, t.read(flow.Query{Sessions: []string{"a"}}), facts)
+	page, err := t.other.Read(t.Context(), room, flow.Query{After: middle(), Limit: 5, Sessions: []string{"a"}})
 	wantCode(t, err, flow.CodeDiverged)
 	wantPage(t, page, facts)
 }

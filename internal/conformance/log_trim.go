@@ -62,12 +62,12 @@ func testTrimLongBatch(t *logTest) {
 // page that is complete but for its operations. At the base it is read as anywhere else.
 func testReadTrimmed(t *logTest) {
 	sent := t.confirm(ops("a", 1, 9)...)
-	facts := flow.Page{Head: sent[8].Position(), Base: sent[4].Position(), Last: 9}
+	facts := flow.Page{Head: sent[8].Position(), Base: sent[4].Position(), Last: map[string]uint64{"a": 9}}
 	below := []flow.Position{{}, sent[0].Position(), sent[3].Position(), {Seq: 4, Hash: 1}, {Hash: 1}}
 	for _, after := range below {
 		for _, unchecked := range []bool{false, true} {
 			for _, limit := range []int{0, 10} {
-				q := flow.Query{After: after, Unchecked: unchecked, Limit: limit, Session: "a"}
+				q := flow.Query{After: after, Unchecked: unchecked, Limit: limit, Sessions: []string{"a"}}
 				page, err := t.one.Read(t.Context(), room, q)
 				wantCode(t, err, flow.CodeTrimmed)
 				wantPage(t, page, facts)
@@ -77,8 +77,8 @@ func testReadTrimmed(t *logTest) {
 	_, err := t.one.Read(t.Context(), room, flow.Query{After: flow.Position{Seq: 5, Hash: 1}, Limit: 1})
 	wantCode(t, err, flow.CodeDiverged)
 	facts.Operations = sent[5:]
-	wantPage(t, t.read(flow.Query{After: facts.Base, Limit: 10, Session: "a"}), facts)
-	unchecked := flow.Query{After: flow.Position{Seq: 5}, Unchecked: true, Limit: 10, Session: "a"}
+	wantPage(t, t.read(flow.Query{After: facts.Base, Limit: 10, Sessions: []string{"a"}}), facts)
+	unchecked := flow.Query{After: flow.Position{Seq: 5}, Unchecked: true, Limit: 10, Sessions: []string{"a"}}
 	wantPage(t, t.read(unchecked), facts)
 }
 
@@ -86,7 +86,7 @@ func testReadTrimmed(t *logTest) {
 func testTrimDuplicates(t *logTest) {
 	t.confirm(ops("a", 1, 3)...)
 	t.confirm(ops("b", 1, 30)...)
-	want(t, "last", t.facts("a").Last, 3)
+	want(t, "last", t.facts("a").Last["a"], 3)
 	want(t, "answer", t.append(op("a", 2))[0], flow.Appended{Status: flow.Duplicate, Last: 3})
 	want(t, "status of the next", t.append(op("a", 4))[0].Status, flow.Confirmed)
 }

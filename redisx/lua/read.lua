@@ -1,18 +1,12 @@
 -- Judges a position and tells the facts about a room's log. The operations of a page are read by a plain
 -- XRANGE afterwards, which costs Redis an eighth of what a script takes for it.
--- KEYS: head, ops, snap, gone. ARGV: 1 seq and 2 hash of the position, 3 "unchecked" or "", 4 a session
---   or "".
--- Returns a word; then seq, hash, base, basehash, the session's last n, seq and hash of the snapshot, the
--- hash at the position, the length of the longest data, and when the log was restored.
+-- KEYS: head, ops, snap, gone. ARGV: 1 seq and 2 hash of the position, 3 "unchecked" or "", then sessions.
+-- Returns a word; then seq, hash, base, basehash, seq and hash of the snapshot, the hash at the position,
+-- the length of the longest data, when the log was restored, and the last n of each session.
 if redis.call('EXISTS', KEYS[4]) == 1 then return { 'GONE' } end
 local log, trouble = load()
 if not log then return { trouble } end
 
-local last = '0'
-if ARGV[4] ~= '' then
-  local known = redis.call('HGET', KEYS[1], 's:' .. ARGV[4])
-  if known then last = string.match(known, '^%d+') end
-end
 local snapshot, snapshothash = snapshot_of(log)
 
 local after = tonumber(ARGV[1])
@@ -23,7 +17,12 @@ if after < log.base then
 elseif ARGV[3] == '' and hash ~= ARGV[2] then
   word = 'DIVERGED'
 end
-return {
-  word, number(log.seq), log.hash, number(log.base), log.basehash, last, number(snapshot or 0),
+local facts = {
+  word, number(log.seq), log.hash, number(log.base), log.basehash, number(snapshot or 0),
   snapshothash or NOTHING, hash or NOTHING, number(log.max), number(log.restored or 0),
 }
+for i = 4, #ARGV do
+  local known = redis.call('HGET', KEYS[1], 's:' .. ARGV[i])
+  facts[#facts + 1] = known and string.match(known, '^%d+') or '0'
+end
+return facts
