@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -16,6 +17,10 @@ type Config struct {
 	Sessions SessionStore // subsystem collaboration
 	Bus      Bus          // subsystem websockets
 	Log      Log          // subsystem ordering
+	// Leases are those of the Log. Default: none, and locks are [CodeUnavailable].
+	Leases Leases
+	// Cursors are those of the Log. They are required with OnCommitted, and so are Leases.
+	Cursors Cursors
 
 	// Instance names this process among its peers, 1 to 64 bytes. Default: random.
 	Instance string
@@ -35,6 +40,14 @@ type Config struct {
 	PresenceTTL   time.Duration // before a silent instance's participants vanish; default 15s
 	SessionTTL    time.Duration // how long a session can be resumed; default 1h
 	PositionCheck time.Duration // between looks at the logs of open rooms, 10 at a time; default 5s
+
+	// Reductions give rooms their reducers; the first whose pattern matches counts. All instances need
+	// the same. Default: none, and snapshots are asked of clients.
+	Reductions []Reduction
+	// SnapshotEvery is after how many operations a room gets a new snapshot. Default: 500.
+	SnapshotEvery int
+	// SnapshotInterval is after what time it gets one, if there was any operation. Default: 5m.
+	SnapshotInterval time.Duration
 
 	// Outage says what happens to operations while the log is away. Default: OutageRelay.
 	Outage Outage
@@ -62,9 +75,17 @@ type Config struct {
 	// request. An *Error refuses with its code; any other error is logged, and the client may try
 	// again. Default: everybody is Editor everywhere.
 	Authorize func(ctx context.Context, user User, room string) (Access, error)
-	// OnOperation is asked before an operation goes to the log. An error refuses it: [CodeRejected]
-	// with the message of an *Error, or with a neutral one. op has no Seq and Hash yet.
-	OnOperation func(ctx context.Context, room string, user User, op Operation) error
+	// OnOperation is asked before an operation goes to the log, and may replace its data. An error
+	// refuses it: [CodeRejected] with the message of an *Error, or with a neutral one. It runs on the
+	// goroutine that reads the author's socket, which waits.
+	OnOperation func(ctx context.Context, p *Proposal) error
+	// OnCommitted are the consumers of what is confirmed.
+	OnCommitted []Consumer
+	// OnRoomOpen is told when this instance begins to serve a room, OnRoomIdle when it has let go of one
+	// that nobody used for half a minute, or that was deleted. Each room's calls come one after the
+	// other, on goroutines of the hub; they may use the hub.
+	OnRoomOpen func(ctx context.Context, room string)
+	OnRoomIdle func(ctx context.Context, room string)
 	// OnJoin is told of a participant of this instance right after it joined, OnLeave when it is gone.
 	// They run on the goroutine that caused it and should return soon.
 	OnJoin  func(room string, p Participant)
@@ -101,6 +122,12 @@ func (c Config) withDefaults() Config {
 		c.Authorize = func(context.Context, User, string) (Access, error) { return Editor, nil }
 	}
 	c.Outage = or(c.Outage, OutageRelay)
+	c.SnapshotEvery = or(c.SnapshotEvery, 500)
+	c.SnapshotInterval = or(c.SnapshotInterval, 5*time.Minute)
+	c.Reductions = slices.Clone(c.Reductions)
+	for i := range c.Reductions {
+		c.Reductions[i].MaxBytes = or(c.Reductions[i].MaxBytes, maxState)
+	}
 	c.Limits = c.Limits.withDefaults()
 	c.Heartbeat = or(c.Heartbeat, 25*time.Second)
 	c.Timeout = or(c.Timeout, 60*time.Second)
@@ -146,9 +173,21 @@ func (c Config) validate() error {
 	for name, d := range map[string]time.Duration{
 		"Heartbeat": c.Heartbeat, "Timeout": c.Timeout, "AuthTimeout": c.AuthTimeout, "Drain": c.Drain,
 		"Grace": c.Grace, "PresenceTTL": c.PresenceTTL, "SessionTTL": c.SessionTTL, "PositionCheck": c.PositionCheck,
+		"SnapshotInterval": c.SnapshotInterval,
 	} {
 		if d < 0 {
 			return fmt.Errorf("flow: Config.%s is %v, expected a positive duration", name, d)
+		}
+	}
+	if c.SnapshotEvery < 1 {
+		return fmt.Errorf("flow: Config.SnapshotEvery is %d, expected at least 1", c.SnapshotEvery)
+	}
+	if err := c.validateConsumers(); err != nil {
+		return err
+	}
+	for _, r := range c.Reductions {
+		if err := r.validate(); err != nil {
+			return fmt.Errorf("flow: Config.Reductions: %w", err)
 		}
 	}
 	for _, o := range c.AllowedOrigins {
@@ -157,6 +196,23 @@ func (c Config) validate() error {
 		}
 	}
 	return c.Limits.validate()
+}
+
+func (c Config) validateConsumers() error {
+	if len(c.OnCommitted) > 0 && (c.Leases == nil || c.Cursors == nil) {
+		return errors.New("flow: Config.OnCommitted needs Config.Leases and Config.Cursors")
+	}
+	groups := map[string]bool{}
+	for _, consumer := range c.OnCommitted {
+		if err := consumer.validate(); err != nil {
+			return fmt.Errorf("flow: Config.OnCommitted: %w", err)
+		}
+		if groups[consumer.Group] {
+			return fmt.Errorf("flow: Config.OnCommitted has two consumers of group %q", consumer.Group)
+		}
+		groups[consumer.Group] = true
+	}
+	return nil
 }
 
 func (l Limits) validate() error {

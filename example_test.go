@@ -108,7 +108,7 @@ func ExampleConfig_authorize() {
 func ExampleConfig_onOperation() {
 	ctx := context.Background()
 	cfg := inMemory()
-	cfg.OnOperation = func(_ context.Context, _ string, _ flow.User, op flow.Operation) error {
+	cfg.OnOperation = func(_ context.Context, op *flow.Proposal) error {
 		var change struct {
 			Title string `json:"title"`
 		}

@@ -31,7 +31,7 @@ func (h *Hub) Submit(
 		key = scopedKey(author, key)
 		session = keyedSession(room, key, time.Now())
 	}
-	ops, err := h.prepare(ctx, room, session, author, data)
+	ops, err := h.prepare(session, author, data)
 	if err != nil {
 		return Submitted{}, err
 	}
@@ -40,6 +40,9 @@ func (h *Hub) Submit(
 		return Submitted{}, err
 	}
 	defer r.exit()
+	if err := r.vet(ctx, author, ops...); err != nil {
+		return Submitted{}, err
+	}
 	return r.submit(ctx, key, ops)
 }
 
@@ -115,9 +118,7 @@ func keyedSession(room, key string, now time.Time) string {
 }
 
 // prepare checks the data of a Submit and makes operations of it.
-func (h *Hub) prepare(
-	ctx context.Context, room, session string, author User, data []json.RawMessage,
-) ([]Operation, error) {
+func (h *Hub) prepare(session string, author User, data []json.RawMessage) ([]Operation, error) {
 	if len(data) < 1 || len(data) > submitOps {
 		return nil, Errorf(CodeInvalidMessage, "operations must hold 1 to 100 entries")
 	}
@@ -129,14 +130,11 @@ func (h *Hub) prepare(
 		}
 		size += len(text)
 		ops[i] = Operation{Session: session, N: uint64(i) + 1, User: author.ID, Time: now, Data: compactJSON(text)}
-		if err := h.vet(room, author, ops[i]); err != nil {
-			return nil, err
-		}
 	}
 	if size > h.cfg.Limits.MessageBytes {
 		return nil, Errorf(CodeTooLarge, "the operations are larger than messageBytes")
 	}
-	return ops, ctx.Err()
+	return ops, nil
 }
 
 // submitted tells the places of what was appended. Members get it from the log's feed.

@@ -58,11 +58,13 @@ type Log interface {
 	// f must not block. After stop returns, f is not called again; stop must not be called from f.
 	Follow(room string, f func(Feed)) (stop func())
 
-	// Snapshot returns the room's newest snapshot, [CodeNotFound] when it has none.
+	// Snapshot returns the room's newest snapshot, [CodeNotFound] when it has none, or when the stored one
+	// turns out to be damaged.
 	Snapshot(ctx context.Context, room string) (Snapshot, error)
 
 	// SaveSnapshot stores s as the room's snapshot; one older than the stored one is dropped without an
-	// error. [CodeDiverged] when the position is not in the log.
+	// error. [CodeDiverged] when the position is not in the log. The stored one stays until the new one
+	// has been read back whole: one that was cut short or changed on its way never takes its place.
 	SaveSnapshot(ctx context.Context, room string, s Snapshot) error
 
 	// Delete removes the room's log and snapshot, and leaves a tombstone. Followers get Deleted.
@@ -136,6 +138,8 @@ type Query struct {
 	Limit int
 	// Sessions asks for Page.Last.
 	Sessions []string
+	// Renew has the log live on for its whole TTL, as an append does: the room is in use.
+	Renew bool
 }
 
 // Page is a stretch of a log and what is known about the whole.

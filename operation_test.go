@@ -44,7 +44,7 @@ func testOpEcho(t *testing.T) {
 
 // What is refused names the reason and, where the contract has it, the last n taken.
 func testOpRefusals(t *testing.T) {
-	h := newHub(t, flow.Config{OnOperation: func(_ context.Context, _ string, _ flow.User, op flow.Operation) error {
+	h := newHub(t, flow.Config{OnOperation: func(_ context.Context, op *flow.Proposal) error {
 		switch string(op.Data) {
 		case `"no"`:
 			return flow.Errorf(flow.CodeForbidden, "not today")

@@ -1,6 +1,10 @@
 package flow
 
 import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -22,14 +26,14 @@ func (c *Conn) op(m *message) {
 		return
 	}
 	r := mem.room
-	op := Operation{Session: mem.session, N: m.n, User: mem.user.ID, Time: now.UnixMilli(), Data: m.data}
-	if err := c.hub.vet(r.id, *c.user, op); err != nil {
+	ops := []Operation{{Session: mem.session, N: m.n, User: mem.user.ID, Time: now.UnixMilli(), Data: m.data}}
+	if err := r.vet(c.hub.ctx, *c.user, ops...); err != nil {
 		c.nack(m, err)
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.applyLocked(r.seq.submit(submission{op: op, since: now}, c.hub.cfg.Limits.Pending))
+	r.applyLocked(r.seq.submit(submission{op: ops[0], since: now}, c.hub.cfg.Limits.Pending))
 }
 
 // nack refuses an operation for good.
@@ -66,19 +70,51 @@ func (r *room) refuseRate(m *member, n uint64, wait time.Duration) {
 	r.nackLocked(refusal)
 }
 
-// vet asks the application's hook about an operation.
-func (h *Hub) vet(room string, user User, op Operation) error {
-	if h.cfg.OnOperation == nil {
-		return nil
+// vet asks the application's hook about operations that belong together, and the room's reducer. The hook
+// may have replaced their data.
+func (r *room) vet(ctx context.Context, user User, ops ...Operation) error {
+	hook := r.hub.cfg.OnOperation
+	for i := range ops {
+		if hook == nil {
+			break
+		}
+		op := &ops[i]
+		p := &Proposal{Room: r.id, User: user, Session: op.Session, N: op.N, Data: op.Data, hub: r.hub}
+		if err := r.propose(ctx, hook, p); err != nil {
+			return err
+		}
+		if bytes.Equal(p.Data, op.Data) {
+			continue
+		}
+		if !validJSON(p.Data) {
+			return fmt.Errorf("OnOperation replaced an operation by what is not one JSON text: %.100q", p.Data)
+		}
+		op.Data = compactJSON(p.Data)
 	}
-	err := h.cfg.OnOperation(h.ctx, room, user, op)
-	if err == nil {
-		return nil
+	return r.applicable(ctx, ops)
+}
+
+// propose calls the hook.
+func (r *room) propose(ctx context.Context, hook func(context.Context, *Proposal) error, p *Proposal) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			r.hub.log.Error("a hook panicked", "hook", "OnOperation", "room", r.id, "panic", cause,
+				"stack", string(debug.Stack()))
+			err = &Error{Code: CodeRejected, Message: "the application refused this operation"}
+		}
+	}()
+	if err := hook(ctx, p); err != nil {
+		r.hub.log.Debug("operation rejected", "room", r.id, "user", p.User.ID, "error", err)
+		return rejected(err)
 	}
+	return nil
+}
+
+// rejected is the refusal of an operation for a reason of the application's, or of a reducer.
+func rejected(err error) *Error {
 	message := "the application refused this operation"
 	if ErrorCode(err) != CodeInternal {
 		message = ErrorMessage(err)
 	}
-	h.log.Debug("operation rejected", "room", room, "user", user.ID, "error", err)
 	return &Error{Code: CodeRejected, Message: message, Err: err}
 }

@@ -17,16 +17,20 @@ const (
 // the work is paid once for many appends: an eighth of the limit, at most 64.
 func TrimSlack(limit int) int { return min(limit/8, 64) }
 
+// HardLimit returns how many operations may follow the newest snapshot of a room before a log of that
+// limit is trimmed all the same.
+func HardLimit(limit int) int { return 4 * limit }
+
 // TrimFirst returns the seq of the first operation to keep, in a log that now holds first to top and
 // has its newest snapshot at seq snapshot (0: none). A log that passed limit and slack goes back to
-// exactly limit operations, but never loses one after the snapshot: without those the snapshot
-// could not be brought to the head.
+// exactly limit operations, but loses none after the snapshot, since without those the snapshot could
+// not be brought to the head; beyond the [HardLimit] it does, and the snapshot is void.
 func TrimFirst(first, top, snapshot uint64, limit int) uint64 {
 	if top < first+uint64(limit)+uint64(TrimSlack(limit)) {
 		return first
 	}
 	keep := top - uint64(limit) + 1
-	if snapshot > 0 {
+	if snapshot > 0 && top <= snapshot+uint64(HardLimit(limit)) {
 		keep = min(keep, snapshot+1)
 	}
 	return max(first, keep)

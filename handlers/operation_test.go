@@ -135,7 +135,7 @@ func TestOperation_Submit_idempotent(t *testing.T) {
 // The application's refusal reaches the client with its message and nothing more.
 func TestOperation_Submit_rejected(t *testing.T) {
 	s := start(t, options{hub: func(c *flow.Config) {
-		c.OnOperation = func(_ context.Context, _ string, _ flow.User, op flow.Operation) error {
+		c.OnOperation = func(_ context.Context, op *flow.Proposal) error {
 			if bytes.Contains(op.Data, []byte("bad")) {
 				return &flow.Error{Code: flow.CodeRejected, Message: "not like this", Err: fmt.Errorf("secret detail")}
 			}

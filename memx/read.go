@@ -8,7 +8,7 @@ func (r *room) readLocked(q flow.Query) (flow.Page, error) {
 	}
 	page := flow.Page{Head: r.head, Base: r.base, Snapshot: r.snapshot.Position, Restored: r.restored}
 	for _, session := range q.Sessions {
-		if a := r.sessions[session]; a != nil {
+		if a := r.sessions[session]; a != nil && a.last > 0 {
 			if page.Last == nil {
 				page.Last = make(map[string]uint64, len(q.Sessions))
 			}

@@ -146,6 +146,9 @@ func (r *room) trimLocked(limit int) {
 		return
 	}
 	r.base, r.open = r.operations[n-1].Position(), false
+	if r.snapshot.Position.Seq < r.base.Seq {
+		r.snapshot = flow.Snapshot{} // it cannot be brought to the head any more
+	}
 	r.operations = r.operations[n:]
 	r.dropped += n
 	// Pages may still share the array, so nothing in it can be cleared: leave it to them once a

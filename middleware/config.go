@@ -78,7 +78,7 @@ type Config struct {
 	// OnOperation may refuse an operation before it goes to the log.
 	//
 	// Optional. Default: nil
-	OnOperation func(ctx context.Context, room string, user flow.User, op flow.Operation) error
+	OnOperation func(ctx context.Context, p *flow.Proposal) error
 
 	// OnJoin is told of a participant that joined on this instance.
 	//

@@ -127,7 +127,8 @@ func checkSubsystems(t *testing.T, one, other *redisx.Conn) {
 		eventually(t, room+" arrives by its feed", func() bool { return r.position() == head })
 		save(t, writer, room, head)
 		page, err := ordering.Read(t.Context(), room, flow.Query{Limit: 10, Sessions: []string{"a"}})
-		if err != nil || len(page.Operations) != 2 || page.Head != head || page.Last["a"] != 2 || page.Snapshot != head {
+		if err != nil || len(page.Operations) != 2 || page.Head != head || page.Last["a"] != 2 ||
+			page.Snapshot != head {
 			t.Errorf("Read of %s = %+v, %v", room, page, err)
 		}
 		if s, err := ordering.Snapshot(t.Context(), room); err != nil || s.Position != head {

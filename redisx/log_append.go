@@ -41,9 +41,10 @@ func (l *Log) appendArgs(room string, b flow.Batch) []any {
 	if b.Jump {
 		flag = "jump"
 	}
-	args := l.writeArgs(room, b.Fence, flag, 7+6*len(b.Operations))
-	args = append(args, limit, flow.TrimSlack(limit), flow.SweepEvery, flow.SweepAbove, l.horizon, "", l.keyTTL)
-	place := len(args) - 2 // of the content
+	args := l.writeArgs(room, b.Fence, flag, 8+6*len(b.Operations))
+	args = append(args, limit, flow.TrimSlack(limit), flow.SweepEvery, flow.SweepAbove, l.horizon, "", l.keyTTL,
+		flow.HardLimit(limit))
+	place := len(args) - 3 // of the content
 	content := sha1.New()  //nolint:gosec // see the import
 	for i := range b.Operations {
 		o := &b.Operations[i]

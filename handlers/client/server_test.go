@@ -148,7 +148,7 @@ func flood(t *testing.T, browser *browsertest.Browser) {
 func refusals(t *testing.T, browser *browsertest.Browser) {
 	t.Helper()
 	s := serve(t, newStores(), func(c *flow.Config) {
-		c.OnOperation = func(_ context.Context, _ string, _ flow.User, op flow.Operation) error {
+		c.OnOperation = func(_ context.Context, op *flow.Proposal) error {
 			if strings.Contains(string(op.Data), "bad") {
 				return flow.Errorf(flow.CodeRejected, "bad")
 			}

@@ -2,10 +2,11 @@
 -- KEYS: head, ops, snap, gone, and for a batch with a key: receipt, epoch.
 -- ARGV: those of write.lua, 3 is "jump" or ""; 7 operations to keep, 8 slack of that, 9 sweep every,
 --   10 sweep above, 11 sweep horizon in ms, 12 content of a batch with a key or "", 13 TTL of the key
---   in ms, then for each operation session, n, user, time, digest, data.
+--   in ms, 14 operations to keep at most after a snapshot, then for each operation session, n, user, time,
+--   digest, data.
 -- Returns one word for the whole batch, or a line for each operation: "c seq hash last",
 -- "d last" or "g last".
-local FIRST, STEP = 14, 6
+local FIRST, STEP = 15, 6
 
 local gone, epoch = KEYS[4], ''
 if redis.call('EXISTS', gone) == 1 then return 'GONE' end
@@ -80,14 +81,14 @@ local function sweep()
   end
 end
 
--- forgets operations beyond the limit, but none after the newest snapshot.
+-- forgets operations beyond the limit, but none after the newest snapshot, unless there are far too many.
 local function trim()
   local limit = tonumber(ARGV[7])
   local first = log.base + 1
   if log.seq < first + limit + tonumber(ARGV[8]) then return end
   local keep = log.seq - limit + 1
   local snapshot = snapshot_of(log)
-  if snapshot then keep = math.min(keep, snapshot + 1) end
+  if snapshot and log.seq <= snapshot + tonumber(ARGV[14]) then keep = math.min(keep, snapshot + 1) end
   if keep <= first then return end
   local basehash = hash_at(log, keep - 1)
   redis.call('XTRIM', KEYS[2], 'MINID', '=', number(keep) .. '-0')
