@@ -22,7 +22,7 @@ func TestBoard(t *testing.T) {
 		"redis killed": redisKilled, "redis killed, changes refused": redisKilledReject,
 		"redis emptied": redisEmptied, "redis and server emptied": allEmptied,
 		"redis with another history": redisForked, "redis of sessions killed": redisOfSessionsKilled,
-		"merge patch": mergePatch, "view of the model": modelView, "picture": drawPicture,
+		"view of the model": modelView, "picture": drawPicture,
 		"picture of an outage": drawOutage,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, browser) })

@@ -3,22 +3,13 @@
  * patches (RFC 7396). Everything that comes from others is checked here, once; what is drawn is clean.
  */
 
+import { mergePatch } from "/collab/client.js";
+
 export const COLORS = ["slate", "blue", "teal", "green", "amber", "rose", "violet"];
 
 export const NODE_WIDTH = 184;
 
 const FAR = 100_000;
-
-/** Applies a merge patch and shares what it does not touch. Objects have no prototype to reach. */
-export function mergePatch(target, patch) {
-  if (!isObject(patch)) return patch;
-  const merged = Object.assign(Object.create(null), isObject(target) ? target : null);
-  for (const key of Object.keys(patch)) {
-    if (patch[key] === null) delete merged[key];
-    else merged[key] = mergePatch(merged[key], patch[key]);
-  }
-  return merged;
-}
 
 /** The confirmed board, and on top of it what is not confirmed yet. */
 export class Board {

@@ -40,6 +40,13 @@ export class FlowError extends Error {
 /** Opens a connection that keeps itself alive until close() or a final refusal. */
 export function connect(options?: Options): Client;
 
+/**
+ * Applies a JSON merge patch (RFC 7396) to a JSON value, as the server's reducer of that name does. Neither
+ * argument is changed, the result shares parts with both, and objects in it have no prototype. Throws a
+ * RangeError when something in the patch is enclosed by more than 512 objects and arrays.
+ */
+export function mergePatch(target: unknown, patch: unknown): unknown;
+
 export class Client {
   /** One for the page: while there is a connection the worst of the server's and of all rooms on it. */
   readonly status: ClientStatus;

@@ -22,6 +22,7 @@ const PASSING = new Set(["unavailable", "internal", "rate_limited", "room_full",
 /** Close codes after which nobody should come back, for a close whose bye was lost. */
 const FINAL = { 4100: "unauthenticated", 4102: "kicked", 4103: "forbidden", 4104: "protocol", 4105: "replaced" };
 const STATES = ["live", "recovering", "joining", "degraded"]; // while there is a connection, from good to bad
+const DEPTH = 512; // what encloses a value, as the server takes it
 const ENCODER = new TextEncoder();
 const SYSTEM_CLOCK = {
   now: Date.now, random: Math.random, setTimeout: (f, ms) => setTimeout(f, ms), clearTimeout: (id) => clearTimeout(id),
@@ -36,6 +37,24 @@ export class FlowError extends Error {
     super(message);
     Object.assign(this, { name: "FlowError", code, retryAfter });
   }
+}
+
+/**
+ * Applies a JSON merge patch (RFC 7396). It changes neither argument, and shares what it does not touch. Objects
+ * that it makes have no prototype: every key is one like any other. Throws for what is nested too deep.
+ */
+export function mergePatch(target, patch) { return patched(target, patch, 0); }
+
+function patched(target, patch, depth) {
+  if (depth > DEPTH) throw new RangeError(`a patch may be nested ${DEPTH} deep, not deeper`);
+  if (Array.isArray(patch)) for (const value of patch) patched(null, value, depth + 1); // for the depth alone
+  if (!isObject(patch)) return patch;
+  const merged = { __proto__: null, ...(isObject(target) ? target : null) };
+  for (const key of Object.keys(patch)) {
+    const value = patched(merged[key], patch[key], depth + 1);
+    if (value === null) delete merged[key]; else merged[key] = value;
+  }
+  return merged;
 }
 
 class Emitter {
@@ -992,6 +1011,7 @@ function merge(target, patch) {
   return target;
 }
 
+function isObject(value) { return value !== null && typeof value === "object" && !Array.isArray(value); }
 function worse(a, b) { return STATES.indexOf(a) > STATES.indexOf(b) ? a : b; }
 function seqOf(position) { return position === null ? 0 : Number.parseInt(position, 10); }
 function errorOf(m) { return new FlowError(m.code, m.message, m.retryAfter); }
