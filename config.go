@@ -46,6 +46,8 @@ type Config struct {
 	Reductions []Reduction
 	// SnapshotEvery is after how many operations a room gets a new snapshot. Default: 500.
 	SnapshotEvery int
+	// SnapshotBytes bounds a snapshot that a client or the application stores. Default: 4 MiB.
+	SnapshotBytes int
 	// SnapshotInterval is after what time it gets one, if there was any operation. Default: 5m.
 	SnapshotInterval time.Duration
 
@@ -123,6 +125,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.Outage = or(c.Outage, OutageRelay)
 	c.SnapshotEvery = or(c.SnapshotEvery, 500)
+	c.SnapshotBytes = or(c.SnapshotBytes, 4<<20)
 	c.SnapshotInterval = or(c.SnapshotInterval, 5*time.Minute)
 	c.Reductions = slices.Clone(c.Reductions)
 	for i := range c.Reductions {
@@ -179,8 +182,10 @@ func (c Config) validate() error {
 			return fmt.Errorf("flow: Config.%s is %v, expected a positive duration", name, d)
 		}
 	}
-	if c.SnapshotEvery < 1 {
-		return fmt.Errorf("flow: Config.SnapshotEvery is %d, expected at least 1", c.SnapshotEvery)
+	for name, n := range map[string]int{"SnapshotEvery": c.SnapshotEvery, "SnapshotBytes": c.SnapshotBytes} {
+		if n < 1 {
+			return fmt.Errorf("flow: Config.%s is %d, expected at least 1", name, n)
+		}
 	}
 	if err := c.validateConsumers(); err != nil {
 		return err

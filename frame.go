@@ -120,6 +120,11 @@ func rewindFrame(room string, to Position, reason string) *Frame {
 	return seal("rewind", appendField(buf, "reason", reason))
 }
 
+func snapshotWantedFrame(room string, at Position) *Frame {
+	buf := appendField(frameOf("snapshot-wanted"), "room", room)
+	return seal("snapshot-wanted", appendField(buf, "position", at.String()))
+}
+
 func nackFrame(room string, n nack) *Frame {
 	buf := appendField(frameOf("nack"), "room", room)
 	buf = appendNumber(buf, "n", int64(n.n))

@@ -24,15 +24,16 @@ type Hub struct {
 	control  *outbox
 	stats    counters
 
-	ringBytes  atomic.Int64
-	journal    budget
-	troubled   atomic.Int64  // rooms that are not live
-	troubledAt atomic.Int64  // Unix nanoseconds, since when there are any
-	amnesia    atomic.Bool   // the store of sessions may have lost its memory
-	state      atomic.Value  // the State that clients were told
-	parted     recent        // sessions that ended here
-	recalls    chan struct{} // holds as many as rings are filled at a time
-	repairs    chan struct{} // holds as many as rooms are compared with their logs
+	ringBytes     atomic.Int64
+	documentBytes atomic.Int64 // of states and snapshots
+	journal       budget
+	troubled      atomic.Int64  // rooms that are not live
+	troubledAt    atomic.Int64  // Unix nanoseconds, since when there are any
+	amnesia       atomic.Bool   // the store of sessions may have lost its memory
+	state         atomic.Value  // the State that clients were told
+	parted        recent        // sessions that ended here
+	recalls       chan struct{} // holds as many as rings are filled at a time
+	repairs       chan struct{} // holds as many as rooms are compared with their logs
 
 	ctx     context.Context // ends when the hub is closed
 	cancel  context.CancelFunc

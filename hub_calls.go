@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -62,16 +63,29 @@ func (h *Hub) Snapshot(ctx context.Context, room string) (Snapshot, error) {
 	return h.cfg.Log.Snapshot(ctx, room)
 }
 
-// SaveSnapshot stores a room's state at a position; see [Log.SaveSnapshot].
+// SaveSnapshot stores a room's state at a position; see [Log.SaveSnapshot]. A room with a reducer makes its own
+// ([CodeRejected]); more than Config.SnapshotBytes are [CodeTooLarge].
 func (h *Hub) SaveSnapshot(ctx context.Context, room string, s Snapshot) error {
 	if !ValidRoom(room) {
 		return errInvalidRoom()
 	}
-	if !validJSON(s.Data) {
+	switch {
+	case h.cfg.reductionOf(room) != nil:
+		return Errorf(CodeRejected, "the server makes the snapshots of this room from its operations")
+	case len(s.Data) > h.cfg.SnapshotBytes:
+		return Errorf(CodeTooLarge, "a snapshot must have at most "+strconv.Itoa(h.cfg.SnapshotBytes)+" bytes")
+	case !validJSON(s.Data):
 		return Errorf(CodeInvalidMessage, "data must be one JSON text")
 	}
 	s.Data = compactJSON(s.Data)
-	return h.cfg.Log.SaveSnapshot(ctx, room, s)
+	if err := h.cfg.Log.SaveSnapshot(ctx, room, s); err != nil {
+		return err
+	}
+	h.stats.snapshots.Add(1)
+	if r := h.peek(room); r != nil {
+		r.saved(s)
+	}
+	return nil
 }
 
 // Rooms returns the rooms that are open here or have sessions anywhere, sorted by id, after the given

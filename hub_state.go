@@ -10,6 +10,8 @@ func (h *Hub) watchState(now time.Time) {
 	for _, r := range h.openRooms() {
 		r.attend(now)
 		r.hurry(now)
+		r.seeToSnapshot(now)
+		r.unshareIdle(now)
 	}
 	ordering := h.watchSubsystems()
 	state := worse(worse(stateFor(h.cfg.Sessions.Health()), stateFor(h.cfg.Bus.Health())), ordering)

@@ -20,12 +20,11 @@ func (m *member) rewindLocked(to Position, reason string) {
 // runs on the connection's writer, so a client is fed as fast as it reads.
 func (m *member) catchUp(c *Conn) {
 	for {
-		streams, after, ok := m.fromRing(c)
+		streams, after, guessed, ok := m.fromRing(c)
 		if !ok {
 			return
 		}
-		page, err := m.room.hub.cfg.Log.Read(m.room.hub.ctx, m.room.id, Query{After: after, Limit: readPage})
-		if !m.fromPage(c, streams, page, err) {
+		if !m.fromPage(c, streams, m.room.pageAfter(after, guessed)) {
 			return
 		}
 	}
@@ -33,22 +32,22 @@ func (m *member) catchUp(c *Conn) {
 
 // fromRing feeds a member from the ring. It returns ok when the log must be read instead, after the
 // given position.
-func (m *member) fromRing(c *Conn) (streams uint64, after Position, ok bool) {
+func (m *member) fromRing(c *Conn) (streams uint64, after Position, guessed, ok bool) {
 	r := m.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if m.conn != c || m.gone {
-		return 0, Position{}, false
+		return 0, Position{}, false, false
 	}
 	r.freshenLocked(m)
 	r.relayOn(m)
 	if !m.behind {
-		return 0, Position{}, false
+		return 0, Position{}, false, false
 	}
 	m.guessed = m.guessed || r.differsLocked(m.cursor)
 	entries, inRing := r.ring.after(m.cursor.Seq, feedBytes)
 	if m.guessed || !inRing && m.cursor.Seq < r.seq.head.Seq {
-		return m.streams, m.cursor, true
+		return m.streams, m.cursor, m.guessed, true
 	}
 	for i := range entries {
 		if !c.offer(entries[i].frame) {
@@ -57,19 +56,19 @@ func (m *member) fromRing(c *Conn) (streams uint64, after Position, ok bool) {
 		m.cursor = entries[i].frame.Position
 	}
 	m.settleLocked()
-	return 0, Position{}, false
+	return 0, Position{}, false, false
 }
 
 // fromPage feeds a member from a page of the log; true when there is more to do now.
-func (m *member) fromPage(c *Conn, streams uint64, page Page, err error) bool {
+func (m *member) fromPage(c *Conn, streams uint64, p *sharedPage) bool {
 	r := m.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if m.conn != c || m.gone || m.streams != streams {
 		return m.conn == c && !m.gone
 	}
-	if err != nil {
-		m.judgeLocked(page, err)
+	if p.err != nil {
+		m.judgeLocked(p.page, p.err)
 		return false
 	}
 	if r.differsLocked(m.cursor) {
@@ -77,17 +76,18 @@ func (m *member) fromPage(c *Conn, streams uint64, page Page, err error) bool {
 		return false
 	}
 	m.guessed = false
-	for _, op := range page.Operations {
-		if r.differsLocked(op.Position()) { // the page is of another history than the room
+	frames, _ := p.from(m.cursor)
+	for _, f := range frames {
+		if r.differsLocked(f.Position) { // the page is of another history than the room
 			r.hub.stall(m)
 			return false
 		}
-		if !c.offer(opFrame(r.id, op)) {
+		if !c.offer(f) {
 			break // it has enough for now, and comes back when its queue is empty
 		}
-		m.cursor = op.Position()
+		m.cursor = f.Position
 	}
-	if len(page.Operations) == 0 && m.cursor.Seq >= page.Head.Seq {
+	if len(p.frames) == 0 && m.cursor.Seq >= p.page.Head.Seq {
 		m.behind = m.cursor.Seq < r.seq.head.Seq // else the log ends here, and what comes is pushed
 		if m.behind {                            // the page is older than what was delivered since
 			r.hub.stall(m)

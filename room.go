@@ -30,6 +30,8 @@ type room struct {
 	standing
 	seq       *sequencer
 	ring      ring
+	document  document
+	snapshots snapshots
 	members   map[string]*member // by session, those in their grace too
 	list      []*member          // those with a connection, streams too
 	remote    map[string]*remote // sessions of other instances
@@ -42,7 +44,10 @@ type room struct {
 	reading   bool               // a read loop runs
 	again     bool               // the read loop must look once more
 	reads     uint64             // reads that have begun
-	filling   bool               // a look at the log is due because of a hole
+	filling   bool               // a read of the log is due because of a hole
+	pages     []*sharedPage      // of the log, for those who are behind
+	looking   bool               // somebody reads for those who join
+	next      *look              // what they wait for
 	deleted   bool
 	closed    bool
 }
@@ -53,8 +58,10 @@ func newRoom(h *Hub, id string) *room {
 		hub: h, id: id, ready: make(chan struct{}), tuned: make(chan struct{}),
 		peers: newOutbox(h, roomTopic(id)), idle: time.Now(),
 		standing: standing{told: Live}, seq: newSequencer(h.cfg.Outage, &h.journal),
-		ring:    ring{total: &h.ringBytes, keep: h.ringKeep()},
-		members: map[string]*member{}, remote: map[string]*remote{}, changes: map[string]*change{},
+		ring:      ring{total: &h.ringBytes, keep: h.ringKeep()},
+		document:  newDocument(h.cfg.reductionOf(id), &h.documentBytes),
+		snapshots: snapshots{since: time.Now(), turn: make(chan struct{}, 1), total: &h.documentBytes},
+		members:   map[string]*member{}, remote: map[string]*remote{}, changes: map[string]*change{},
 	}
 }
 
@@ -114,6 +121,7 @@ func (r *room) open() {
 		r.seq.restart(page.Head)
 		r.ring.rewind(page.Head)
 		r.restored, r.floor = page.Restored, page.Base.Seq
+		r.snapshots.learnLocked(page.Snapshot)
 	default:
 		r.failLocked(err)
 	}
@@ -133,6 +141,8 @@ func (r *room) shut() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.ring.close()
+		r.document.drop()
+		r.snapshots.dropLocked()
 		r.phaseLocked(phaseLive)
 		r.closed = true
 	})

@@ -27,7 +27,7 @@ func (r *room) locate(ctx context.Context, session, position string) (entry, err
 	if !live {
 		return r.guess(at, position != ""), nil
 	}
-	page, err := r.hub.cfg.Log.Read(ctx, r.id, Query{After: at, Sessions: []string{session}})
+	page, err := r.look(ctx, session, at)
 	if r.hasLost(page, err, before, at) {
 		return r.guess(at, position != ""), nil
 	}
@@ -35,7 +35,7 @@ func (r *room) locate(ctx context.Context, session, position string) (entry, err
 	switch ErrorCode(err) {
 	case "":
 		e.resumed = position != ""
-		if e.resumed || page.Snapshot.Seq == 0 {
+		if e.resumed {
 			return e, nil
 		}
 	case CodeTrimmed:
@@ -80,7 +80,8 @@ func (r *room) hasLost(page Page, err error, before, at Position) bool {
 }
 
 // guess starts a stream while the log cannot be asked: a position cannot be judged, so it is taken as
-// good. Without one the stream starts at the beginning, as far as the ring reaches back to it.
+// good. Without one the stream starts at a state or snapshot that is kept here, or at the beginning, as far
+// as the ring reaches back to it.
 func (r *room) guess(at Position, given bool) entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,22 +93,53 @@ func (r *room) guessLocked(at Position, given bool) entry {
 	if head.Seq < at.Seq {
 		head = at
 	}
-	return entry{position: at, head: head, resumed: given, era: r.seq.era}
+	e := entry{position: at, head: head, resumed: given, era: r.seq.era}
+	if s := r.atHandLocked(Position{}); s != nil && !given {
+		e.position, e.snapshot = s.Position, s
+	}
+	return e
 }
 
-// fromSnapshot starts a stream at the newest snapshot, or at the first operation kept.
+// atHandLocked returns the newest state or snapshot at or after a position that is kept here and that the ring
+// leads on from; nil when there is none.
+func (r *room) atHandLocked(from Position) *Snapshot {
+	var best *Snapshot
+	if d := &r.document; d.loaded && d.at.Seq > 0 && d.data != nil {
+		best = &Snapshot{d.at, d.data}
+	}
+	if s := r.snapshots.cached; s != nil && (best == nil || s.Position.Seq > best.Position.Seq) {
+		best = s
+	}
+	if best == nil || best.Position.Seq < from.Seq || !r.ring.contains(best.Position) {
+		return nil
+	}
+	return best
+}
+
+// fromSnapshot starts a stream at a state that is kept here, at the newest snapshot, or at the first operation
+// kept.
 func (r *room) fromSnapshot(ctx context.Context, e entry, page Page, given bool) (entry, error) {
+	if !given {
+		e.reason = ""
+	}
+	r.mu.Lock()
+	s := r.atHandLocked(page.Snapshot)
+	r.mu.Unlock()
+	if s != nil && s.Position.Seq >= page.Base.Seq && s.Position.Seq <= page.Head.Seq {
+		e.position, e.snapshot = s.Position, s
+		return e, nil
+	}
 	e.position = page.Base
+	if page.Base.Seq > 0 && page.Snapshot.Seq == 0 {
+		e.reason = "trimmed" // also for who comes for the first time: what came before is missing
+	}
 	if page.Snapshot.Seq == 0 {
 		return e, nil
 	}
-	s, err := r.hub.cfg.Log.Snapshot(ctx, r.id)
+	s, err := r.storedSnapshot(ctx, page.Snapshot)
 	switch ErrorCode(err) {
 	case "":
-		e.position, e.snapshot = s.Position, &s
-		if !given {
-			e.reason = ""
-		}
+		e.position, e.snapshot = s.Position, s
 		return e, nil
 	case CodeNotFound:
 		return e, nil

@@ -50,6 +50,9 @@ func (r *room) deliverLocked(op Operation) {
 	f := opFrame(r.id, op)
 	r.hub.stats.encoded.Add(1)
 	r.ring.add(op, f)
+	if r.document.add(&op); r.document.full() {
+		r.foldLocked()
+	}
 	before, _ := r.ring.at(op.Seq - 1)
 	for _, m := range r.list {
 		m.push(f, before)
@@ -188,7 +191,7 @@ func (r *room) read() {
 		r.again = false
 		r.reads++
 		r.mu.Unlock()
-		page, err := r.hub.cfg.Log.Read(r.hub.ctx, r.id, Query{After: head, Limit: readPage})
+		page, err := r.hub.cfg.Log.Read(r.hub.ctx, r.id, Query{After: head, Limit: readPage, Renew: true})
 		if !r.took(head, page, err) {
 			return
 		}
@@ -218,6 +221,7 @@ func (r *room) took(head Position, page Page, err error) (more bool) {
 	case code == CodeTrimmed:
 		r.startOverLocked(page.Base, "trimmed")
 	default:
+		r.snapshots.learnLocked(page.Snapshot)
 		r.seq.reached(page.Head.Seq)
 		r.applyLocked(r.seq.feed(page.Operations))
 		r.checkLocked(page.Head)

@@ -1,5 +1,7 @@
 package flow
 
+import "context"
+
 // recallLocked fills the ring of a room that has just begun with the operations before it: the second copy
 // must not depend on how long ago the instance was started.
 func (r *room) recallLocked() {
@@ -19,7 +21,27 @@ func (r *room) recall() {
 	case <-h.ctx.Done():
 		return
 	}
-	window := uint64(readPage)
+	r.recallRing()
+	r.recallState(h.ctx)
+}
+
+// recallState has the room keep a state, or its newest snapshot: a log that loses its memory loses that too.
+func (r *room) recallState(ctx context.Context) {
+	if r.document.rule != nil {
+		_, _ = r.state(ctx, 0) // tried again by whoever needs it
+		return
+	}
+	r.mu.Lock()
+	at := r.snapshots.newest
+	r.mu.Unlock()
+	if at.Seq > 0 {
+		_, _ = r.storedSnapshot(ctx, at)
+	}
+}
+
+// recallRing fills the ring.
+func (r *room) recallRing() {
+	h, window := r.hub, uint64(readPage)
 	for base, ok := r.wants(); ok; base, ok = r.wants() {
 		from := base.Seq - min(base.Seq, window)
 		page, err := h.cfg.Log.Read(h.ctx, r.id, Query{

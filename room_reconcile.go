@@ -61,6 +61,7 @@ func (r *room) reconcile() {
 	if r.hopes(found) || !r.accept(head, found) || !r.settle(found) {
 		return
 	}
+	r.saveAgain(r.hub.ctx)
 	r.measureLoss()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -197,12 +198,19 @@ func (r *room) rewindLocked(v verdict) {
 	r.seq.rewind(v.at, v.ops)
 	r.relayAnewLocked()
 	r.ring.rewind(v.at)
+	if r.document.head.Seq > v.at.Seq {
+		r.document.drop()
+	}
+	r.snapshots.forgetLocked(v.at)
+	r.pages = nil
 }
 
 // startOverLocked begins anew at a position of the log. Members whose stream cannot go on are told.
 func (r *room) startOverLocked(at Position, reason string) {
 	r.seq.restart(at)
 	r.ring.rewind(at)
+	r.document.drop()
+	r.pages = nil
 	r.recallLocked()
 	for _, m := range r.list {
 		if m.cursor.Seq < at.Seq && !m.guessed {
@@ -215,6 +223,7 @@ func (r *room) startOverLocked(at Position, reason string) {
 func (r *room) beginLocked(head Position) {
 	r.seq.restart(head)
 	r.ring.rewind(head)
+	r.document.drop()
 	r.recallLocked()
 	for _, m := range r.list {
 		switch {

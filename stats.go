@@ -76,8 +76,12 @@ type Stats struct {
 	Delivered   int64 // frames handed to connections
 	Encoded     int64 // broadcast frames encoded
 	Appends     int64 // batches sent to the log
-	BusLost     int64 // messages to other instances that the bus did not take
-	Latency     Latency
+	Snapshots   int64 // stored by way of this instance
+	Overruns    int64 // snapshots that became void because nobody made a newer one, as far as known
+	// ReducerFailures counts operations that reducers refused or that had no effect on a state.
+	ReducerFailures int64
+	BusLost         int64 // messages to other instances that the bus did not take
+	Latency         Latency
 }
 
 // Latency tells how long operations took from their receipt to their place in the log. The values
@@ -86,21 +90,24 @@ type Latency struct{ P50, P99, Max time.Duration }
 
 // counters are the figures as they are counted.
 type counters struct {
-	started     time.Time
-	connections atomic.Int64
-	sessions    atomic.Int64
-	operations  atomic.Int64
-	events      atomic.Int64
-	presence    atomic.Int64
-	nacks       atomic.Int64
-	queued      atomic.Int64
-	lost        atomic.Int64
-	reconciles  atomic.Int64
-	delivered   atomic.Int64
-	encoded     atomic.Int64
-	appends     atomic.Int64
-	busLost     atomic.Int64
-	latency     histogram
+	started         time.Time
+	connections     atomic.Int64
+	sessions        atomic.Int64
+	operations      atomic.Int64
+	events          atomic.Int64
+	presence        atomic.Int64
+	nacks           atomic.Int64
+	queued          atomic.Int64
+	lost            atomic.Int64
+	reconciles      atomic.Int64
+	delivered       atomic.Int64
+	encoded         atomic.Int64
+	appends         atomic.Int64
+	busLost         atomic.Int64
+	snapshots       atomic.Int64
+	overruns        atomic.Int64
+	reducerFailures atomic.Int64
+	latency         histogram
 }
 
 // Stats returns the figures of this instance.
@@ -116,6 +123,7 @@ func (h *Hub) Stats() Stats {
 		Queued: c.queued.Load(), Journal: h.journal.ops.Load(), DataLoss: c.lost.Load(),
 		Reconciles: c.reconciles.Load(),
 		Delivered:  c.delivered.Load(), Encoded: c.encoded.Load(), Appends: c.appends.Load(),
+		Snapshots: c.snapshots.Load(), Overruns: c.overruns.Load(), ReducerFailures: c.reducerFailures.Load(),
 		BusLost: c.busLost.Load(), Latency: c.latency.read(),
 	}
 }

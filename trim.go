@@ -18,8 +18,8 @@ const (
 func TrimSlack(limit int) int { return min(limit/8, 64) }
 
 // HardLimit returns how many operations may follow the newest snapshot of a room before a log of that
-// limit is trimmed all the same.
-func HardLimit(limit int) int { return 4 * limit }
+// limit is trimmed all the same: four times as many as it keeps, and at least 4,096.
+func HardLimit(limit int) int { return max(4*limit, 4096) }
 
 // TrimFirst returns the seq of the first operation to keep, in a log that now holds first to top and
 // has its newest snapshot at seq snapshot (0: none). A log that passed limit and slack goes back to

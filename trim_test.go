@@ -31,6 +31,10 @@ func TestTrimFirst(t *testing.T) {
 		{"snapshot at the head", 1, 100, 100, 10, 91},
 		{"snapshot within the slack", 1, 11, 11, 10, 1},
 		{"snapshot before the first", 50, 100, 20, 10, 50},
+		{"snapshot at the hard limit", 1, 4116, 20, 10, 21},
+		{"snapshot beyond the hard limit", 21, 4117, 20, 10, 4108},
+		{"large limit", 1, 40_020, 20, 10_000, 21},
+		{"beyond a large hard limit", 21, 40_021, 20, 10_000, 30_022},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
