@@ -1,4 +1,5 @@
-// Package memx adapts process memory to flow's three interfaces: [Log], [Bus] and [SessionStore].
+// Package memx adapts process memory to flow's three interfaces: [Log], [Bus] and [SessionStore]. The
+// log keeps leases and cursors too.
 //
 // It serves one instance, with nothing installed. It gives the answers that package redisx gives to the
 // same calls, and loses everything with the process. It is never away: no call returns

@@ -169,8 +169,8 @@ func TestLog_Trimmed(t *testing.T) {
 		b.Operations[0].Time = int64(i) * time.Hour.Milliseconds() / 10
 		mustAppend(t, l, "room", b)
 	}
-	r, _ := l.acquireExisting("room")
-	defer l.release(r)
+	r, _ := l.enterExisting("room")
+	defer l.leave(r)
 	if used := cap(r.operations) + r.dropped; used > 3*limit {
 		t.Errorf("an array of %d operations for %d", used, len(r.operations))
 	}

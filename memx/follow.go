@@ -26,8 +26,8 @@ type follower struct {
 // Follow implements [flow.Log]. Feeds are told one after the other and in order; none is lost unless it
 // was trimmed before f took it.
 func (l *Log) Follow(id string, f func(flow.Feed)) (stop func()) {
-	r, _ := l.acquire(id)
-	defer l.release(r)
+	r, _ := l.enter(id)
+	defer l.leave(r)
 	w := &follower{room: r, new: true}
 	w.deliver = func() {
 		for feed, ok := w.next(); ok; feed, ok = w.next() {
@@ -40,7 +40,7 @@ func (l *Log) Follow(id string, f func(flow.Feed)) (stop func()) {
 		w.stop()
 		r.mu.Lock()
 		r.followers = slices.DeleteFunc(r.followers, func(o *follower) bool { return o == w })
-		l.release(r)
+		l.leave(r)
 	})
 }
 

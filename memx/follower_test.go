@@ -14,9 +14,9 @@ import (
 func TestFollower_Next(t *testing.T) {
 	l := NewLog(LogConfig{})
 	mustAppend(t, l, "room", one("a", 1))
-	r, _ := l.acquireExisting("room")
+	r, _ := l.enterExisting("room")
 	w := &follower{room: r, new: true, deleted: true}
-	l.release(r)
+	l.leave(r)
 	for i, want := range []flow.Feed{{Gap: true}, {Deleted: true}, {Operations: one("a", 1).Operations}} {
 		feed, ok := w.next()
 		if !ok || feed.Gap != want.Gap || feed.Deleted != want.Deleted || len(feed.Operations) != len(want.Operations) {

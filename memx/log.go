@@ -19,7 +19,8 @@ const (
 type LogConfig struct {
 	// OperationLimit is how many operations a room keeps; see [flow.TrimFirst]. Default 10,000.
 	OperationLimit int
-	// OperationTTL is how long a room's log lives after it was last written to. Default 24 h.
+	// OperationTTL is how long a room's log lives after it was last written to, or read with
+	// [flow.Query.Renew]. Default 24 h.
 	OperationTTL time.Duration
 	// SessionTTL is how long sessions live; a room remembers the last N of each at least that long, and
 	// at least 24 h. Default 1 h.
@@ -52,12 +53,13 @@ func orDefault[T int | time.Duration](v, fallback T) T {
 	return v
 }
 
-// Log implements [flow.Log].
+// Log implements [flow.Log], and with it [flow.Leases] and [flow.Cursors].
 type Log struct {
 	config LogConfig
 	start  time.Time // zero of all times inside: only the monotonic clock counts
 	seed   maphash.Seed
 	due    *expiry
+	marks  *marks
 	shards [shardCount]shard
 }
 
@@ -76,6 +78,7 @@ func NewLog(config LogConfig) *Log {
 		start:  time.Now(),
 		seed:   maphash.MakeSeed(),
 		due:    newExpiry(),
+		marks:  newMarks(),
 	}
 	for i := range l.shards {
 		l.shards[i].rooms = make(map[string]*room)
@@ -91,45 +94,48 @@ func (l *Log) Append(_ context.Context, id string, b flow.Batch) ([]flow.Appende
 	for i := range b.Operations {
 		digests = append(digests, flow.DigestOf(b.Operations[i].Data))
 	}
-	r, now := l.acquire(id)
-	defer l.release(r)
+	r, now := l.enter(id)
+	defer l.leave(r)
 	return r.appendLocked(l, now, b, digests)
 }
 
 // Read implements [flow.Log].
 func (l *Log) Read(_ context.Context, id string, q flow.Query) (flow.Page, error) {
-	r, _ := l.acquireExisting(id)
+	r, now := l.enterExisting(id)
 	if r == nil {
 		return new(room).readLocked(q)
 	}
-	defer l.release(r)
+	defer l.leave(r)
+	if q.Renew && r.head.Seq > 0 {
+		r.logEnds = now + l.config.OperationTTL
+	}
 	return r.readLocked(q)
 }
 
 // Snapshot implements [flow.Log].
 func (l *Log) Snapshot(_ context.Context, id string) (flow.Snapshot, error) {
-	r, _ := l.acquireExisting(id)
+	r, _ := l.enterExisting(id)
 	if r == nil {
 		return new(room).snapshotLocked()
 	}
-	defer l.release(r)
+	defer l.leave(r)
 	return r.snapshotLocked()
 }
 
 // SaveSnapshot implements [flow.Log].
 func (l *Log) SaveSnapshot(_ context.Context, id string, s flow.Snapshot) error {
-	r, now := l.acquireExisting(id)
+	r, now := l.enterExisting(id)
 	if r == nil {
 		return new(room).saveSnapshotLocked(&l.config, now, s)
 	}
-	defer l.release(r)
+	defer l.leave(r)
 	return r.saveSnapshotLocked(&l.config, now, s)
 }
 
 // Delete implements [flow.Log].
 func (l *Log) Delete(_ context.Context, id string) error {
-	r, now := l.acquire(id)
-	defer l.release(r)
+	r, now := l.enter(id)
+	defer l.leave(r)
 	return r.deleteLocked(&l.config, now)
 }
 

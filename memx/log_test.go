@@ -24,3 +24,21 @@ func TestLog_Differential(t *testing.T) {
 		return memx.NewLog(memx.LogConfig(s)), memx.NewLog(memx.LogConfig(s))
 	})
 }
+
+// The leases in memory keep the contract of flow.Leases.
+func TestLog_Leases(t *testing.T) {
+	conformance.Leases(t, func(t *testing.T, s conformance.LogSettings) (one, other conformance.LeaseLog) {
+		t.Helper()
+		l := memx.NewLog(memx.LogConfig(s))
+		return l, l
+	})
+}
+
+// The cursors in memory keep the contract of flow.Cursors.
+func TestLog_Cursors(t *testing.T) {
+	conformance.Cursors(t, func(t *testing.T, s conformance.LogSettings) (one, other conformance.CursorLog) {
+		t.Helper()
+		l := memx.NewLog(memx.LogConfig(s))
+		return l, l
+	})
+}

@@ -20,8 +20,10 @@ type room struct {
 	base     flow.Position // before operations[0]
 	open     bool          // base is where a restore put it: more may be restored in front of it
 	sessions map[string]*author
-	snapshot flow.Snapshot // in the log: a trim stops at it, and it ends with the log
+	snapshot flow.Snapshot            // in the log: a trim stops at it, and it ends with the log
+	cursors  map[string]flow.Position // of groups of consumers; they end with the log
 	keys     keys
+	leases   leases
 	// operations are those after base. Pages and feeds share the array: it is only appended to.
 	operations []flow.Operation
 	dropped    int // operations trimmed away that the array still holds
@@ -178,7 +180,7 @@ func (r *room) deleteLocked(c *LogConfig, now time.Duration) error {
 		return deletedError()
 	}
 	r.clearLogLocked()
-	r.keys = keys{}
+	r.keys, r.leases = keys{}, leases{}
 	r.tombstoneEnds = now + c.TombstoneTTL
 	for _, f := range r.followers {
 		f.deleted, f.gap = true, false
@@ -190,7 +192,7 @@ func (r *room) deleteLocked(c *LogConfig, now time.Duration) error {
 // clearLogLocked goes back to a room that was never written.
 func (r *room) clearLogLocked() {
 	r.head, r.base, r.snapshot = flow.Position{}, flow.Position{}, flow.Snapshot{}
-	r.operations, r.dropped, r.sessions = nil, 0, nil
+	r.operations, r.dropped, r.sessions, r.cursors = nil, 0, nil, nil
 	r.open, r.restored, r.settles = false, 0, 0
 	r.logEnds = 0
 	for _, f := range r.followers {
@@ -206,12 +208,13 @@ func (r *room) expireLocked(now time.Duration) {
 		r.tombstoneEnds = 0
 	}
 	r.keys.expire(now)
+	r.leases.expire(now)
 }
 
 // endsLocked returns when the next thing in the room expires, 0 when there is nothing.
 func (r *room) endsLocked() time.Duration {
 	ends := r.logEnds
-	for _, t := range [...]time.Duration{r.tombstoneEnds, r.keys.ends()} {
+	for _, t := range [...]time.Duration{r.tombstoneEnds, r.keys.ends(), r.leases.next} {
 		if t != 0 && (ends == 0 || t < ends) {
 			ends = t
 		}

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// acquire returns the room, locked and without what has expired, and the time; release gives it
+// enter returns the room, locked and without what has expired, and the time; leave gives it
 // back. A room that is not there is made.
-func (l *Log) acquire(id string) (*room, time.Duration) {
+func (l *Log) enter(id string) (*room, time.Duration) {
 	for {
-		if r, now := l.acquireExisting(id); r != nil {
+		if r, now := l.enterExisting(id); r != nil {
 			return r, now
 		}
 		l.insert(id)
 	}
 }
 
-// acquireExisting is acquire, but returns nil when there is no room.
-func (l *Log) acquireExisting(id string) (*room, time.Duration) {
+// enterExisting is enter, but returns nil when there is no room.
+func (l *Log) enterExisting(id string) (*room, time.Duration) {
 	now := time.Since(l.start)
 	l.sweep(now)
 	s := l.shard(id)
@@ -37,8 +37,8 @@ func (l *Log) acquireExisting(id string) (*room, time.Duration) {
 	}
 }
 
-// release unlocks a room, and forgets it when there is nothing left in it.
-func (l *Log) release(r *room) {
+// leave unlocks a room, and forgets it when there is nothing left in it.
+func (l *Log) leave(r *room) {
 	defer r.mu.Unlock()
 	ends := r.endsLocked()
 	if ends == 0 && len(r.followers) == 0 {
@@ -60,8 +60,9 @@ func (l *Log) forgetLocked(r *room) {
 	l.due.remove(r)
 }
 
-// sweep frees the memory of what has expired, a few rooms a call.
+// sweep frees the memory of what has expired, a few rooms and marks a call.
 func (l *Log) sweep(now time.Duration) {
+	l.marks.sweep(now)
 	for range sweepAtOnce {
 		r := l.due.pop(now)
 		if r == nil {
@@ -74,7 +75,7 @@ func (l *Log) sweep(now time.Duration) {
 		}
 		r.wakes = 0
 		r.expireLocked(now)
-		l.release(r)
+		l.leave(r)
 	}
 }
 
