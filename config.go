@@ -84,8 +84,8 @@ type Config struct {
 	// OnCommitted are the consumers of what is confirmed.
 	OnCommitted []Consumer
 	// OnRoomOpen is told when this instance begins to serve a room, OnRoomIdle when it has let go of one
-	// that nobody used for half a minute, or that was deleted. Each room's calls come one after the
-	// other, on goroutines of the hub; they may use the hub.
+	// that nobody used for half a minute, or that was deleted; Close tells of none. Each room's calls come
+	// one after the other, on goroutines of the hub; they may use the hub. ctx ends with the hub.
 	OnRoomOpen func(ctx context.Context, room string)
 	OnRoomIdle func(ctx context.Context, room string)
 	// OnJoin is told of a participant of this instance right after it joined, OnLeave when it is gone.

@@ -59,6 +59,7 @@ type Hub struct {
 	parts    [3]State             // of the subsystems, as was logged
 	since    [3]time.Time         // since when they were so
 	deleted  map[string]time.Time // when rooms were deleted, for as long as their tombstones stand
+	telling  map[string][]func()  // calls of hooks that wait for others of the same room
 	closing  chan struct{}        // closed when Close is done
 }
 
@@ -77,7 +78,7 @@ func New(cfg Config) (*Hub, error) {
 		rooms: map[string]*room{}, conns: map[*Conn]struct{}{}, users: map[string]map[*Conn]struct{}{},
 		empty: make(chan struct{}), rest: map[string]*bucket{}, unsaved: map[*member]struct{}{},
 		ended: map[string]struct{}{}, stalled: map[*member]struct{}{}, seen: map[string]time.Time{},
-		asked: map[string]chan struct{}{}, deleted: map[string]time.Time{},
+		asked: map[string]chan struct{}{}, deleted: map[string]time.Time{}, telling: map[string][]func(){},
 		repairs: make(chan struct{}, reconcilers), recalls: make(chan struct{}, 2), closing: make(chan struct{}),
 	}
 	for _, text := range cfg.AllowedOrigins {
@@ -136,6 +137,36 @@ func (h *Hub) hook(name string, f func()) {
 	f()
 }
 
+// tellRoom calls a hook about a room, after those that were called before.
+func (h *Hub) tellRoom(name string, hook func(context.Context, string), room string) {
+	if hook == nil {
+		return
+	}
+	call := func() { h.hook(name, func() { hook(h.ctx, room) }) }
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	waiting, busy := h.telling[room]
+	if h.telling[room] = append(waiting, call); !busy {
+		h.spawn(func() { h.tellOn(room) })
+	}
+}
+
+// tellOn calls the hooks about a room that wait, until none does.
+func (h *Hub) tellOn(room string) {
+	for {
+		h.mu.Lock()
+		waiting := h.telling[room]
+		if len(waiting) == 0 {
+			delete(h.telling, room)
+			h.mu.Unlock()
+			return
+		}
+		h.telling[room] = waiting[1:]
+		h.mu.Unlock()
+		waiting[0]()
+	}
+}
+
 func (h *Hub) addConn(c *Conn) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -190,6 +221,7 @@ func (h *Hub) endRoom(r *room) {
 		delete(h.rooms, r.id)
 		h.mu.Unlock()
 		r.shut()
+		h.tellRoom("OnRoomIdle", h.cfg.OnRoomIdle, r.id)
 	} else {
 		h.mu.Unlock()
 	}

@@ -182,5 +182,6 @@ func (h *Hub) closeIdle(now time.Time) {
 	h.mu.Unlock()
 	for _, r := range idle {
 		r.shut()
+		h.tellRoom("OnRoomIdle", h.cfg.OnRoomIdle, r.id)
 	}
 }

@@ -83,6 +83,7 @@ func (h *Hub) enter(id string) (*room, error) {
 	if opener {
 		r.open()
 		close(r.ready)
+		h.tellRoom("OnRoomOpen", h.cfg.OnRoomOpen, id)
 	}
 	<-r.ready
 	return r, nil
