@@ -170,6 +170,7 @@ func (d *duel) read(t *rapid.T) {
 		Unchecked: rapid.Bool().Draw(t, "unchecked"),
 		Limit:     rapid.IntRange(0, 12).Draw(t, "limit"),
 		Sessions:  rapid.SliceOfN(rapid.SampledFrom([]string{"s1", "s2", "nobody"}), 0, 3).Draw(t, "sessions"),
+		Renew:     rapid.Bool().Draw(t, "renew"),
 	}
 	d.compareRead(t, room, q)
 }

@@ -34,7 +34,7 @@ func (t *logTest) wantDeleted(p flow.Position) {
 			_, err := log.Append(t.Context(), room, b)
 			wantCode(t, err, flow.CodeRoomDeleted)
 		}
-		for _, q := range []flow.Query{{}, {After: p, Limit: 1}, {Unchecked: true}} {
+		for _, q := range []flow.Query{{}, {After: p, Limit: 1}, {Unchecked: true}, {Renew: true}} {
 			page, err := log.Read(t.Context(), room, q)
 			wantCode(t, err, flow.CodeRoomDeleted)
 			wantPage(t, page, flow.Page{})

@@ -10,6 +10,7 @@ func expiryCases() []logCase {
 	return []logCase{
 		{name: "idle", settings: LogSettings{OperationTTL: 100 * time.Millisecond}, run: testExpiryIdle},
 		{name: "renewed", settings: LogSettings{OperationTTL: time.Second}, run: testExpiryRenewed},
+		{name: "renewed by reading", settings: LogSettings{OperationTTL: time.Second}, run: testExpiryRead},
 	}
 }
 
@@ -61,4 +62,38 @@ func testExpiryRenewed(t *logTest) {
 	s, err := t.one.Snapshot(t.Context(), "saved")
 	must(err)
 	want(t, "its position", s.Position, saved.Position)
+}
+
+// A read with Renew renews the TTL of everything, whatever else it asks for, and also when it is told that
+// its position is not in the log; any other does not.
+func testExpiryRead(t *logTest) {
+	nowhere := flow.Position{Seq: 2, Hash: 1}
+	renewing := map[string]flow.Query{
+		"facts":   {Renew: true},
+		"page":    {Renew: true, Limit: 10},
+		"nowhere": {Renew: true, After: nowhere},
+	}
+	var at flow.Position
+	for _, name := range []string{"facts", "page", "nowhere", room} {
+		answers, err := t.one.Append(t.Context(), name, flow.Batch{Operations: ops("a", 1, 3)})
+		wantError(t, err, nil)
+		at = flow.Position{Seq: answers[2].Seq, Hash: answers[2].Hash} // in all of them
+		wantError(t, t.one.SaveSnapshot(t.Context(), name, flow.Snapshot{Position: at, Data: []byte(`{}`)}), nil)
+	}
+	eventually(t, "the idle room vanishes", func() bool {
+		for name, q := range renewing {
+			if _, err := t.other.Read(t.Context(), name, q); err != nil {
+				wantCode(t, err, flow.CodeDiverged)
+			}
+		}
+		return t.read(flow.Query{Limit: 10}).Head == flow.Position{}
+	})
+	for name := range renewing {
+		want(t, "length of the room "+name, len(readAll(t, t.one, name)), 3)
+		page, err := t.one.Read(t.Context(), name, flow.Query{Sessions: []string{"a"}})
+		wantError(t, err, nil)
+		wantPage(t, page, flow.Page{Head: at, Snapshot: at, Last: map[string]uint64{"a": 3}})
+		_, err = t.one.Snapshot(t.Context(), name)
+		wantError(t, err, nil)
+	}
 }

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"maps"
 	"testing"
 
@@ -13,6 +14,7 @@ func readCases() []logCase {
 		{name: "pages", run: testReadPages},
 		{name: "facts", run: testReadFacts},
 		{name: "last of a session", run: testReadLast},
+		{name: "last of several sessions", run: testReadLasts},
 		{name: "diverged", run: testReadDiverged},
 		{name: "unchecked", run: testReadUnchecked},
 	}
@@ -20,7 +22,10 @@ func readCases() []logCase {
 
 // A room that was never written reads as an empty log.
 func testReadNothing(t *logTest) {
-	for _, q := range []flow.Query{{}, {Limit: 10}, {Limit: 10, Unchecked: true}, {Sessions: []string{"a"}}} {
+	for _, q := range []flow.Query{
+		{}, {Limit: 10}, {Limit: 10, Unchecked: true}, {Sessions: []string{"a"}},
+		{Renew: true}, {Limit: 10, Renew: true},
+	} {
 		wantPage(t, t.read(q), flow.Page{})
 	}
 }
@@ -72,6 +77,30 @@ func testReadLast(t *logTest) {
 	}
 	t.append(op("a", 9))
 	want(t, "last after a gap", t.read(flow.Query{Sessions: []string{"a"}}).Last["a"], 3)
+}
+
+// Last has every session that was asked for and has one, however many and however often, also with an
+// error about the position.
+func testReadLasts(t *logTest) {
+	t.confirm(append(ops("a", 1, 3), ops("b", 1, 2)...)...)
+	t.confirm(oneEach("many", 600, noon)...)
+	few := map[string]uint64{"a": 3, "b": 2}
+	for _, sessions := range [][]string{{"a", "b"}, {"b", "c", "a"}, {"", "a", "A", "b", "a", "a:b"}} {
+		got := t.read(flow.Query{Sessions: sessions, Limit: 1}).Last
+		want(t, fmt.Sprintf("last of %q is right", sessions), maps.Equal(got, few), true)
+	}
+	all := maps.Clone(few)
+	asked := []string{"nobody", "a", "b"}
+	for i := range 600 {
+		all[fmt.Sprint("many", i)] = 1
+		asked = append(asked, fmt.Sprint("many", i))
+	}
+	want(t, "last of all is right", maps.Equal(t.read(flow.Query{Sessions: asked}).Last, all), true)
+	nowhere := flow.Query{After: flow.Position{Seq: 2, Hash: 1}, Sessions: asked}
+	page, err := t.other.Read(t.Context(), room, nowhere)
+	wantCode(t, err, flow.CodeDiverged)
+	want(t, "last of all with an error is right", maps.Equal(page.Last, all), true)
+	want(t, "last when none is asked for", len(t.read(flow.Query{}).Last), 0)
 }
 
 // A position that is not in the log is CodeDiverged: a hash that differs, a seq beyond the head. The

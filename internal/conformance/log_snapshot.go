@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -18,6 +19,8 @@ func snapshotCases() []logCase {
 		{name: "at zero", run: testSnapshotZero},
 		{name: "data", run: testSnapshotData},
 		{name: "at once", run: testSnapshotAtOnce},
+		{name: "at once in one place", run: testSnapshotOnePlace},
+		{name: "while the log goes on", settings: LogSettings{OperationLimit: 8}, run: testSnapshotMeanwhile},
 	}
 }
 
@@ -139,4 +142,72 @@ func testSnapshotAtOnce(t *logTest) {
 	}
 	running.Wait()
 	t.wantSnapshot(sent[15].Position(), string(sent[15].Data))
+}
+
+// Of snapshots that are saved at once at one position, one stays, as it was sent.
+func testSnapshotOnePlace(t *logTest) {
+	sent := t.confirm(ops("a", 1, 3)...)
+	var running sync.WaitGroup
+	texts := make(map[string]bool)
+	for i := range 12 {
+		text := strings.Repeat(fmt.Sprint(i, " "), 1000*(i+1))
+		texts[text] = true
+		running.Go(func() {
+			s := flow.Snapshot{Position: sent[1].Position(), Data: []byte(text)}
+			wantError(t, []flow.Log{t.one, t.other}[i%2].SaveSnapshot(t.Context(), room, s), nil)
+		})
+	}
+	running.Wait()
+	s, err := t.one.Snapshot(t.Context(), room)
+	wantError(t, err, nil)
+	want(t, "the snapshot is one of those that were sent", texts[string(s.Data)], true)
+	t.wantSnapshot(sent[1].Position(), string(s.Data))
+}
+
+// stateAt returns a snapshot whose data tell where it was taken, from end to end.
+func stateAt(p flow.Position) flow.Snapshot {
+	return flow.Snapshot{Position: p, Data: bytes.Repeat([]byte(p.String()+" "), 1000)}
+}
+
+// While others append, so that the log is trimmed, and save, whoever asks for the snapshot gets a whole
+// one, and none that is older than the one before.
+func testSnapshotMeanwhile(t *logTest) {
+	first := t.confirm(op("first", 1))
+	wantError(t, t.one.SaveSnapshot(t.Context(), room, stateAt(endOf(first))), nil)
+	var running sync.WaitGroup
+	running.Go(func() { t.writer(1, 60) })
+	for _, log := range []flow.Log{t.one, t.other} {
+		running.Go(func() { t.saveHeads(log, 40) })
+		running.Go(func() { t.wantNewer(log, 60) })
+	}
+	running.Wait()
+	head := t.facts("").Head
+	wantError(t, t.other.SaveSnapshot(t.Context(), room, stateAt(head)), nil)
+	t.wantSnapshot(head, string(stateAt(head).Data))
+}
+
+// saveHeads saves snapshots at the head, wherever it is, unless it was trimmed away meanwhile.
+func (t *logTest) saveHeads(log flow.Log, times int) {
+	for range times {
+		page, err := log.Read(t.Context(), room, flow.Query{After: flow.Position{Seq: beyond}, Unchecked: true})
+		if err == nil {
+			err = log.SaveSnapshot(t.Context(), room, stateAt(page.Head))
+		}
+		if err != nil {
+			wantCode(t, err, flow.CodeDiverged)
+		}
+	}
+}
+
+// wantNewer reads snapshots, each of which must be whole and not older than the one before.
+func (t *logTest) wantNewer(log flow.Log, times int) {
+	var last uint64
+	for range times {
+		s, err := log.Snapshot(t.Context(), room)
+		if err != nil || s.Position.Seq < last || !bytes.Equal(s.Data, stateAt(s.Position).Data) {
+			t.Errorf("Snapshot at %v has %d bytes after one at %d, %v", s.Position, len(s.Data), last, err)
+			return
+		}
+		last = s.Position.Seq
+	}
 }

@@ -12,6 +12,7 @@ func trimCases() []logCase {
 		{name: "reading what was trimmed", settings: LogSettings{OperationLimit: 4}, run: testReadTrimmed},
 		{name: "duplicates remembered", settings: LogSettings{OperationLimit: 4}, run: testTrimDuplicates},
 		{name: "never past the snapshot", settings: LogSettings{OperationLimit: 8}, run: testTrimSnapshot},
+		{name: "far beyond the snapshot", settings: LogSettings{OperationLimit: 20}, run: testTrimHardLimit},
 		{name: "snapshot trims nothing", settings: LogSettings{OperationLimit: 5}, run: testTrimBySnapshot},
 		{name: "default limit", run: testTrimDefault},
 	}
@@ -110,6 +111,46 @@ func testTrimSnapshot(t *logTest) {
 	}
 }
 
+// fillTo appends operations of "a", who sent all there are, until there are n, and returns all.
+func (t *logTest) fillTo(sent []flow.Operation, n int) []flow.Operation {
+	t.Helper()
+	for len(sent) < n {
+		next := ops("a", uint64(len(sent))+1, uint64(min(len(sent)+500, n)))
+		sent = append(sent, t.confirm(next...)...)
+	}
+	return sent
+}
+
+// A log that is at flow.HardLimit beyond its snapshot still has it and all that follows. One operation
+// more, and it is trimmed to its limit as if there were no snapshot; then there is none, until one is saved
+// where the log is now.
+func testTrimHardLimit(t *logTest) {
+	limit := t.settings.OperationLimit
+	sent := t.confirm(ops("a", 1, 2)...)
+	t.save(sent[1].Position(), `"at 2"`)
+	sent = t.fillTo(sent, 2+flow.HardLimit(limit))
+	t.wantSnapshot(sent[1].Position(), `"at 2"`)
+	wantBase(t, sent, 3)
+	sent = t.fillTo(sent, len(sent)+1)
+	first := len(sent) - limit + 1
+	wantBase(t, sent, uint64(first))
+	t.wantAll(sent[first-1:])
+	for _, log := range []flow.Log{t.one, t.other} {
+		_, err := log.Snapshot(t.Context(), room)
+		wantCode(t, err, flow.CodeNotFound)
+		page, err := log.Read(t.Context(), room, flow.Query{After: sent[1].Position()})
+		wantCode(t, err, flow.CodeTrimmed)
+		want(t, "Page.Snapshot", page.Snapshot, flow.Position{})
+		late := flow.Snapshot{Position: sent[1].Position(), Data: []byte(`"late"`)}
+		wantCode(t, log.SaveSnapshot(t.Context(), room, late), flow.CodeDiverged)
+	}
+	t.save(sent[first-2].Position(), `"new"`)
+	t.wantSnapshot(sent[first-2].Position(), `"new"`)
+	sent = t.fillTo(sent, len(sent)+100)
+	wantBase(t, sent, uint64(first))
+	t.wantSnapshot(sent[first-2].Position(), `"new"`)
+}
+
 // A newer snapshot does not trim; the next append does, up to it or to the limit, whichever keeps more.
 func testTrimBySnapshot(t *logTest) {
 	sent := t.confirm(ops("a", 1, 3)...)
@@ -129,10 +170,7 @@ func testTrimBySnapshot(t *logTest) {
 // A room keeps 10,000 operations when nothing else was set.
 func testTrimDefault(t *logTest) {
 	const limit = 10_000
-	var sent []flow.Operation
-	for len(sent) < limit+64 {
-		sent = append(sent, t.confirm(ops("a", uint64(len(sent))+1, uint64(min(len(sent)+500, limit+64)))...)...)
-	}
+	sent := t.fillTo(nil, limit+64)
 	wantBase(t, sent, 1)
 	sent = append(sent, t.confirm(op("a", limit+65))...)
 	wantBase(t, sent, 66)
