@@ -4,15 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/fiberflow/flow"
 )
 
-// body returns a copy of the request's body as sent, of at most the size of one message.
-func (r *request) body() ([]byte, error) {
-	limit := r.hub.Config().Limits.MessageBytes
-	tooLarge := flow.Errorf(flow.CodeTooLarge, "the body is larger than limits.messageBytes")
+// body returns a copy of the request's body as sent, of at most limit bytes.
+func (r *request) body(limit int) ([]byte, error) {
+	tooLarge := flow.Errorf(flow.CodeTooLarge, "the body is larger than "+strconv.Itoa(limit)+" bytes")
 	if r.c.Request().Header.ContentLength() > limit {
 		return nil, tooLarge
 	}
@@ -37,9 +37,14 @@ func (r *request) readBody(most int) ([]byte, error) {
 	return bytes.Clone(r.c.BodyRaw()), nil
 }
 
-// fields decodes the request's body, one JSON object.
+// fields decodes the request's body, one JSON object of at most the size of one message.
 func (r *request) fields(into map[string]any) error {
-	body, err := r.body()
+	return r.largeFields(r.hub.Config().Limits.MessageBytes, into)
+}
+
+// largeFields is fields for a body of at most limit bytes.
+func (r *request) largeFields(limit int, into map[string]any) error {
+	body, err := r.body(limit)
 	if err != nil {
 		return err
 	}

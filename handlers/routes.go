@@ -76,6 +76,7 @@ func (e *endpoints) routes() []route {
 		{get, "/rooms/:room/snapshot", viewer, e.snapshot},
 		{put, "/rooms/:room/snapshot", editor, e.saveSnapshot},
 		{get, "/rooms/:room/state", viewer, e.state},
+		{post, "/rooms/:room/restore", owner, e.restore},
 		{post, "/rooms/:room/events", editor, e.publish},
 		{get, "/rooms/:room/stream", viewer, e.stream},
 		{del, "/rooms/:room/sessions/:session", owner, e.kick},

@@ -33,6 +33,7 @@ POST /rooms/:room/operations editor
 GET /rooms/:room/snapshot viewer
 PUT /rooms/:room/snapshot editor
 GET /rooms/:room/state viewer
+POST /rooms/:room/restore owner
 POST /rooms/:room/events editor
 GET /rooms/:room/stream viewer
 DELETE /rooms/:room/sessions/:session owner

@@ -13,6 +13,10 @@ func (e *endpoints) snapshot(r *request) error {
 	if err != nil {
 		return err
 	}
+	return r.showSnapshot(s)
+}
+
+func (r *request) showSnapshot(s flow.Snapshot) error {
 	return r.answer(fiber.StatusOK, struct {
 		Position string          `json:"position"`
 		Data     json.RawMessage `json:"data"`
@@ -24,7 +28,9 @@ func (e *endpoints) saveSnapshot(r *request) error {
 		position string
 		data     json.RawMessage
 	)
-	if err := r.fields(map[string]any{"position": &position, "data": &data}); err != nil {
+	const envelope = 256 // what stands around the data
+	limit := r.hub.Config().SnapshotBytes + envelope
+	if err := r.largeFields(limit, map[string]any{"position": &position, "data": &data}); err != nil {
 		return err
 	}
 	if data == nil {
@@ -40,8 +46,33 @@ func (e *endpoints) saveSnapshot(r *request) error {
 	return r.done(fiber.StatusNoContent)
 }
 
-// state answers with the room's state at the head. It takes a reducer to compute one, and no hub has
-// any yet.
-func (e *endpoints) state(*request) error {
-	return flow.Errorf(flow.CodeNotFound, "no reducer is configured")
+// state answers with the room's state at the head.
+func (e *endpoints) state(r *request) error {
+	s, err := r.hub.RoomState(r.context(), r.room)
+	if err != nil {
+		return err
+	}
+	return r.showSnapshot(s)
+}
+
+// restore brings the room's state back to what it was at a position.
+func (e *endpoints) restore(r *request) error {
+	var position string
+	if err := r.fields(map[string]any{"position": &position}); err != nil {
+		return err
+	}
+	to, err := flow.ParsePosition(position)
+	if err != nil {
+		return err
+	}
+	result, err := r.hub.RestoreRoom(r.context(), r.room, r.user, to)
+	switch {
+	case err != nil:
+		return err
+	case result.Queued:
+		return r.answer(fiber.StatusAccepted, result)
+	case len(result.Operations) == 0: // it is like that already
+		return r.answer(fiber.StatusOK, result)
+	}
+	return r.answer(fiber.StatusCreated, result)
 }

@@ -10,7 +10,7 @@ import (
 
 // A snapshot is kept at its position, the newest one, as it was written.
 func TestSnapshot(t *testing.T) {
-	s := start(t, options{})
+	s := start(t, options{hub: func(c *flow.Config) { c.SnapshotBytes = 99_999 }})
 	const path = "/rooms/r/snapshot"
 	s.call(t, http.MethodGet, path, "as-viewer", "").wantCode(t, flow.CodeNotFound)
 	old := s.submit(t, "1").object(t).str("position")
@@ -29,7 +29,8 @@ func TestSnapshot(t *testing.T) {
 	for _, body := range []string{`{}`, `{"data":1}`, `{"position":"` + newest + `"}`, `{"position":2,"data":1}`} {
 		s.call(t, http.MethodPut, path, "as-editor", body).wantCode(t, flow.CodeInvalidMessage)
 	}
-	put(newest, `"`+strings.Repeat("x", 65536)+`"`).wantCode(t, flow.CodeTooLarge)
+	put(newest, `"`+strings.Repeat("x", 100_000)+`"`).wantCode(t, flow.CodeTooLarge)
+	put(newest, `"`+strings.Repeat("x", 70_000)+`"`).wantStatus(t, http.StatusNoContent) // more than a message may have
 	s.call(t, http.MethodPut, path, "as-viewer", `{}`).wantCode(t, flow.CodeForbidden)
 	s.call(t, http.MethodGet, "/rooms/r/state", "as-viewer", "").wantCode(t, flow.CodeNotFound)
 }
