@@ -37,6 +37,28 @@ func TestLog_Differential(t *testing.T) {
 	})
 }
 
+// The leases on Redis keep the contract of flow.Leases, seen from two instances.
+func TestLog_Leases(t *testing.T) {
+	t.Parallel()
+	conformance.Leases(t, func(t *testing.T, s conformance.LogSettings) (one, other conformance.LeaseLog) {
+		t.Helper()
+		config := logConfig(s)
+		config.Prefix = redistest.Prefix(t)
+		return redisx.NewLog(open(t, config)), redisx.NewLog(open(t, config))
+	})
+}
+
+// The cursors on Redis keep the contract of flow.Cursors, seen from two instances.
+func TestLog_Cursors(t *testing.T) {
+	t.Parallel()
+	conformance.Cursors(t, func(t *testing.T, s conformance.LogSettings) (one, other conformance.CursorLog) {
+		t.Helper()
+		config := logConfig(s)
+		config.Prefix = redistest.Prefix(t)
+		return redisx.NewLog(open(t, config)), redisx.NewLog(open(t, config))
+	})
+}
+
 // The bus on Redis keeps the contract of flow.Bus, between two instances.
 func TestBus(t *testing.T) {
 	t.Parallel()

@@ -14,10 +14,13 @@
 // All keys begin with [Config.Prefix] and a colon. Those of a room share a hash tag, so that one
 // script can use them together in a Cluster:
 //
-//	flow:{room}:head       hash: end and beginning of the log, and the last n of each session
+//	flow:{room}:head       hash: end and beginning of the log, the last n of each session, and
+//	                       how far each group of consumers has come
 //	flow:{room}:ops        stream with the ids seq-0: session, n, user, time, hash, data
 //	flow:{room}:ops~       the same while a script writes it anew
-//	flow:{room}:snap       hash: position and data of the newest snapshot
+//	flow:{room}:snap       hash: position, data and digest of the newest snapshot
+//	flow:{room}:snap~      hash: snapshots that are being saved
+//	flow:{room}:leases     hash: owner and end of each lease
 //	flow:{room}:gone       tombstone of a deleted room
 //	flow:{room}:key:<key>  answer to a batch with an idempotency key
 //	flow:{room}:epoch      tells keys of a deleted room from those of the next with its id
@@ -26,6 +29,8 @@
 //	flow:sessions:room:<room>, flow:sessions:user:<user>, flow:sessions:rooms
 //	                       sorted sets by expiry
 //	flow:instance:<id>     there while the instance lives
+//	flow:{~marks}:names, flow:{~marks}:times
+//	                       sorted sets: who had which room open, by name and by time
 //	flow:bus:<topic>       channel of the bus
 //	flow:secret            what signs resume tokens, if the instances agree on it here
 //

@@ -9,7 +9,7 @@ import (
 	"github.com/fiberflow/flow"
 )
 
-// Log implements [flow.Log].
+// Log implements [flow.Log], [flow.Leases] and [flow.Cursors].
 type Log struct {
 	conn    *Conn
 	sub     *subsystem
@@ -51,24 +51,42 @@ func logProofChannel(k keys, name string) string { return k.room("~"+name, "feed
 
 // logScripts are what runs on the server.
 type logScripts struct {
-	append, restore, heal, read, snapshot, save, delete *redis.Script
+	append, restore, heal, read, delete *redis.Script
+	snapshot, discard, stage, keep      *redis.Script
+	acquire, release, leases            *redis.Script
+	cursor, advance                     *redis.Script
+	mark, unmark, marked                *redis.Script
 }
 
 func newLogScripts() logScripts {
 	return logScripts{
-		append:   redis.NewScript(positionSource + writeSource + appendSource),
-		restore:  redis.NewScript(positionSource + writeSource + restoreSource),
-		heal:     redis.NewScript(positionSource + writeSource + healSource),
-		read:     redis.NewScript(positionSource + readSource),
+		append:  redis.NewScript(positionSource + writeSource + appendSource),
+		restore: redis.NewScript(positionSource + writeSource + restoreSource),
+		heal:    redis.NewScript(positionSource + writeSource + healSource),
+		read:    redis.NewScript(positionSource + readSource),
+		delete:  redis.NewScript(deleteSource),
+
 		snapshot: redis.NewScript(positionSource + snapshotSource),
-		save:     redis.NewScript(positionSource + saveSource),
-		delete:   redis.NewScript(deleteSource),
+		discard:  redis.NewScript(discardSource),
+		stage:    redis.NewScript(positionSource + putSource + stageSource),
+		keep:     redis.NewScript(positionSource + putSource + keepSource),
+
+		acquire: redis.NewScript(positionSource + putSource + leaseSource + acquireSource),
+		release: redis.NewScript(positionSource + leaseSource + releaseSource),
+		leases:  redis.NewScript(positionSource + leaseSource + leasesSource),
+
+		cursor:  redis.NewScript(positionSource + cursorSource),
+		advance: redis.NewScript(positionSource + leaseSource + advanceSource),
+
+		mark:   redis.NewScript(markSource),
+		unmark: redis.NewScript(unmarkSource),
+		marked: redis.NewScript(markedSource),
 	}
 }
 
 // Delete implements [flow.Log].
 func (l *Log) Delete(ctx context.Context, room string) error {
-	names := append(l.keys(room), l.conn.key.room(room, "epoch"))
+	names := append(l.keys(room), l.conn.key.room(room, "epoch"), l.conn.key.room(room, "leases"))
 	_, err := l.ask(ctx, room, l.scripts.delete, names, l.goneTTL, l.channel(room), rand.Text(), l.keyTTL)
 	return err
 }
@@ -103,7 +121,9 @@ func (l *Log) Health(room string) flow.Health {
 // keys are those that every script of the log takes.
 func (l *Log) keys(room string) []string {
 	k := l.conn.key
-	return []string{k.room(room, "head"), k.room(room, "ops"), k.room(room, "snap"), k.room(room, "gone")}
+	return []string{
+		k.room(room, "head"), k.room(room, "ops"), k.room(room, "snap"), k.room(room, "gone"), k.room(room, "snap~"),
+	}
 }
 
 func (l *Log) channel(room string) string { return l.conn.key.room(room, "feed") }

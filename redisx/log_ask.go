@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/redis/go-redis/v9"
 
@@ -40,7 +41,7 @@ func (l *Log) heal(ctx context.Context, room string) error {
 	if err != nil {
 		return corrupted(err)
 	}
-	logger := l.conn.config.Logger.With("subsystem", "ordering", "addr", l.conn.Addr(), "room", room)
+	logger := l.logger(room)
 	var base, head, dropped uint64
 	if n, _ := fmt.Sscanf(done, "HEALED %d %d %d", &base, &head, &dropped); n == 3 {
 		logger.Warn("mended a log that was damaged in redis", "base", base, "head", head, "dropped", dropped)
@@ -49,6 +50,11 @@ func (l *Log) heal(ctx context.Context, room string) error {
 		logger.Warn("a log in redis has lost its operations, the rest is dropped: who has them writes them again")
 	}
 	return nil
+}
+
+// logger names what lines about a room's log are about.
+func (l *Log) logger(room string) *slog.Logger {
+	return l.conn.config.Logger.With("subsystem", "ordering", "addr", l.conn.Addr(), "room", room)
 }
 
 // corrupted turns the error of a key that holds something else into the log's own.
@@ -68,6 +74,16 @@ func word(answer any) string {
 	return text
 }
 
+// texts returns a list that a script says.
+func texts(answer any) []string {
+	list, _ := answer.([]any)
+	texts := make([]string, len(list))
+	for i := range list {
+		texts[i], _ = list[i].(string)
+	}
+	return texts
+}
+
 // wordError returns the error that a word stands for, nil when it is none.
 func wordError(word string) error {
 	switch word {
@@ -81,6 +97,8 @@ func wordError(word string) error {
 		return flow.Errorf(flow.CodeTrimmed, "operations after this position were trimmed away")
 	case "NONE":
 		return flow.Errorf(flow.CodeNotFound, "the room has no snapshot")
+	case "LOCKED":
+		return flow.Errorf(flow.CodeLocked, "somebody else has the lease, or nobody has it")
 	case "NOLOG":
 		return flow.ErrNoLog
 	case "CORRUPT":

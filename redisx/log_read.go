@@ -47,30 +47,34 @@ func (l *Log) Read(ctx context.Context, room string, q flow.Query) (flow.Page, e
 }
 
 func (l *Log) facts(ctx context.Context, room string, q flow.Query) (facts, error) {
-	unchecked := ""
-	if q.Unchecked {
-		unchecked = "unchecked"
-	}
-	args := make([]any, 0, 3+len(q.Sessions))
-	args = append(args, q.After.Seq, q.After.Hash.String(), unchecked)
-	for _, session := range q.Sessions {
-		args = append(args, session)
-	}
-	answer, judged := l.ask(ctx, room, l.scripts.read, l.keys(room), args...)
-	list, _ := answer.([]any)
-	if judged != nil && len(list) <= 1 {
+	answer, judged := l.ask(ctx, room, l.scripts.read, l.keys(room), l.readArgs(q)...)
+	said := texts(answer)
+	if judged != nil && len(said) <= 1 {
 		return facts{}, judged
 	}
-	texts := make([]string, len(list))
-	for i := range list {
-		texts[i], _ = list[i].(string)
-	}
-	f, err := parseFacts(texts, q.Sessions)
+	f, err := parseFacts(said, q.Sessions)
 	if err != nil {
 		return facts{}, err
 	}
 	f.at.Seq = q.After.Seq
 	return f, judged
+}
+
+// readArgs lists what read.lua takes.
+func (l *Log) readArgs(q flow.Query) []any {
+	unchecked, renewed := "", any("")
+	if q.Unchecked {
+		unchecked = "unchecked"
+	}
+	if q.Renew {
+		renewed = l.logTTL
+	}
+	args := make([]any, 0, 4+len(q.Sessions))
+	args = append(args, q.After.Seq, q.After.Hash.String(), unchecked, renewed)
+	for _, session := range q.Sessions {
+		args = append(args, session)
+	}
+	return args
 }
 
 func parseFacts(answer, sessions []string) (f facts, err error) {

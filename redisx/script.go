@@ -42,8 +42,48 @@ var readSource string
 //go:embed lua/snapshot.lua
 var snapshotSource string
 
-//go:embed lua/save.lua
-var saveSource string
+//go:embed lua/discard.lua
+var discardSource string
+
+// putSource is what those have in common that write a hash besides the log's.
+//
+//go:embed lua/put.lua
+var putSource string
+
+//go:embed lua/stage.lua
+var stageSource string
+
+//go:embed lua/keep.lua
+var keepSource string
+
+// leaseSource is what the scripts that look at leases have in common.
+//
+//go:embed lua/lease.lua
+var leaseSource string
+
+//go:embed lua/acquire.lua
+var acquireSource string
+
+//go:embed lua/release.lua
+var releaseSource string
+
+//go:embed lua/leases.lua
+var leasesSource string
+
+//go:embed lua/cursor.lua
+var cursorSource string
+
+//go:embed lua/advance.lua
+var advanceSource string
+
+//go:embed lua/mark.lua
+var markSource string
+
+//go:embed lua/unmark.lua
+var unmarkSource string
+
+//go:embed lua/marked.lua
+var markedSource string
 
 //go:embed lua/delete.lua
 var deleteSource string

@@ -1,5 +1,5 @@
 -- Appends a batch of operations to a room's log and publishes what it appended.
--- KEYS: head, ops, snap, gone, and for a batch with a key: receipt, epoch.
+-- KEYS: those of position.lua, and for a batch with a key: receipt, epoch.
 -- ARGV: those of write.lua, 3 is "jump" or ""; 7 operations to keep, 8 slack of that, 9 sweep every,
 --   10 sweep above, 11 sweep horizon in ms, 12 content of a batch with a key or "", 13 TTL of the key
 --   in ms, 14 operations to keep at most after a snapshot, then for each operation session, n, user, time,
@@ -13,9 +13,9 @@ if redis.call('EXISTS', gone) == 1 then return 'GONE' end
 
 local content = ARGV[12]
 if content ~= '' then
-  epoch = redis.call('GET', KEYS[6]) or ''
+  epoch = redis.call('GET', KEYS[7]) or ''
   -- "epoch content\nanswer"; one of another epoch belonged to a room that was deleted since.
-  local receipt = redis.call('GET', KEYS[5])
+  local receipt = redis.call('GET', KEYS[6])
   if receipt then
     local of, known, answer = string.match(receipt, '^(%S*) (%S*)\n(.*)$')
     if of == epoch then
@@ -72,13 +72,19 @@ end
 local function sweep()
   local every = tonumber(ARGV[9])
   if math.floor(from / every) == math.floor(log.seq / every) then return end
-  local fields = 5 + (log.restored and 1 or 0) + (log.begun and 1 or 0)
-  if redis.call('HLEN', KEYS[1]) - fields <= tonumber(ARGV[10]) then return end
+  -- Most of the fields are sessions: what else there is, is counted only when there are enough of all.
+  if redis.call('HLEN', KEYS[1]) <= tonumber(ARGV[10]) then return end
   local oldest, all = newest - tonumber(ARGV[11]), redis.call('HGETALL', KEYS[1])
+  local known, old = 0, {}
   for i = 1, #all, 2 do
-    local time = string.sub(all[i], 1, 2) == 's:' and tonumber(string.match(all[i + 1], '(%S+)$'))
-    if time and time < oldest then redis.call('HDEL', KEYS[1], all[i]) end
+    if string.sub(all[i], 1, 2) == 's:' then
+      local time = tonumber(string.match(all[i + 1], '(%S+)$'))
+      known = known + 1
+      if time and time < oldest then old[#old + 1] = all[i] end
+    end
   end
+  if known <= tonumber(ARGV[10]) then return end
+  for _, session in ipairs(old) do redis.call('HDEL', KEYS[1], session) end
 end
 
 -- forgets operations beyond the limit, but none after the newest snapshot, unless there are far too many.
@@ -97,7 +103,7 @@ end
 
 if log.seq > from then
   if log.missing then
-    redis.call('DEL', KEYS[3]) -- a snapshot without a log is of a log that was lost
+    redis.call('DEL', KEYS[3], KEYS[5]) -- a snapshot without a log is of a log that was lost
     redis.call('HSET', KEYS[1], 'base', '0', 'basehash', NOTHING, 'max', '0')
   end
   local fields = { 'seq', number(log.seq), 'hash', log.hash }
@@ -116,8 +122,8 @@ end
 
 local answer = table.concat(answers, '\n')
 if content ~= '' then
-  redis.call('SET', KEYS[5], epoch .. ' ' .. content .. '\n' .. answer, 'PX', ARGV[13])
+  redis.call('SET', KEYS[6], epoch .. ' ' .. content .. '\n' .. answer, 'PX', ARGV[13])
   -- An epoch outlives the receipts that carry it.
-  if epoch ~= '' then redis.call('PEXPIRE', KEYS[6], ARGV[13]) end
+  if epoch ~= '' then redis.call('PEXPIRE', KEYS[7], ARGV[13]) end
 end
 return answer

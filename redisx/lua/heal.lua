@@ -1,7 +1,7 @@
 -- Mends a log whose head and stream do not match, because one of them was evicted, deleted or damaged.
 -- Kept is what can be vouched for: the longest run of operations that ends at the newest, and what is
 -- known of sessions.
--- KEYS: head, ops, snap, gone. ARGV: those of write.lua.
+-- KEYS: those of position.lua. ARGV: those of write.lua.
 -- Returns GONE, OK when nothing was lost, MISSING when nothing could be kept, or
 -- "HEALED base head dropped".
 if redis.call('EXISTS', KEYS[4]) == 1 then return 'GONE' end

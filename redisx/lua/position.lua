@@ -1,7 +1,8 @@
 -- What the scripts of a room's log have in common. KEYS[1] is always the head, a hash, KEYS[2] the
--- stream, KEYS[3] the snapshot and KEYS[4] the tombstone. The head has the fields seq and hash (the end
--- of the log), base and basehash (the position before the first operation kept), max (the length of the
--- longest data ever appended), and s:<session> ("n time") for each session; after a restore also
+-- stream, KEYS[3] the snapshot, KEYS[4] the tombstone and KEYS[5] the snapshots that are being saved. The
+-- head has the fields seq and hash (the end of the log), base and basehash (the position before the first
+-- operation kept), max (the length of the longest data ever appended), s:<session> ("n time") for each
+-- session and g:<group> ("seq:hash") for each group of consumers that has begun; after a restore also
 -- restored (when, in Unix ms) and begun (the seq of the base that a restore gave the log).
 --
 -- Lua numbers are exact up to 2^53, beyond which no seq, n or time goes; %.0f writes them in full.
@@ -56,10 +57,11 @@ local function judge(log, seq, hash)
   if hash_at(log, seq) ~= hash then return 'FORK' end
 end
 
--- returns seq and hash of the snapshot, nil when there is none in the log.
+-- returns seq and hash of the snapshot, nil when there is none in the log. A key that holds something
+-- else is none: it must not stop an append halfway.
 local function snapshot_of(log)
   if log.missing then return nil end
-  local stored = redis.call('HMGET', KEYS[3], 'seq', 'hash')
+  local stored = redis.pcall('HMGET', KEYS[3], 'seq', 'hash')
   local seq = tonumber(stored[1])
   if seq and hash_at(log, seq) == stored[2] then return seq, stored[2] end
 end

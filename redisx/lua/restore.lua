@@ -1,5 +1,5 @@
 -- Writes operations again that were confirmed before and that the log has lost, at the places they had.
--- KEYS: head, ops, snap, gone, and a name for the stream while it is written anew.
+-- KEYS: those of position.lua, and a name for the stream while it is written anew.
 -- ARGV: those of write.lua, 3 is "broken" when the operations of the batch do not link, or ""; 7 how
 --   many operations, then for each session, n, user, time, hash, data; then pairs of session, last n.
 -- Returns one word for the whole batch, or a line for each operation: "c seq hash last".
@@ -71,16 +71,16 @@ for i = behind, #ARGV, 2 do
 end
 
 -- A snapshot at the fence or after may be of this log: what it belongs to may be restored yet.
-local stale = place == 'begin' and (tonumber(redis.call('HGET', KEYS[3], 'seq')) or -1) < fence
+local stale = place == 'begin' and (tonumber(redis.pcall('HGET', KEYS[3], 'seq')) or -1) < fence
 
 for i = FIRST, behind - 1, STEP do log.max = math.max(log.max, #ARGV[i + 5]) end
 if place == 'front' then
   -- A stream grows at its end only. This is the write that may be refused for lack of memory: after the
   -- first none is.
   redis.call('HSET', KEYS[1], 'max', log.max)
-  redis.call('DEL', KEYS[5])
+  redis.call('DEL', KEYS[6])
   if log.seq > log.base then
-    redis.call('RENAME', KEYS[2], KEYS[5])
+    redis.call('RENAME', KEYS[2], KEYS[6])
   else
     redis.call('DEL', KEYS[2])
   end
@@ -104,13 +104,13 @@ end
 if place == 'front' then
   local after = '-'
   repeat
-    local entries = redis.call('XRANGE', KEYS[5], after, '+', 'COUNT', 100)
+    local entries = redis.call('XRANGE', KEYS[6], after, '+', 'COUNT', 100)
     for _, entry in ipairs(entries) do
       redis.call('XADD', KEYS[2], entry[1], unpack(entry[2]))
       after = '(' .. entry[1]
     end
   until #entries < 100
-  redis.call('DEL', KEYS[5])
+  redis.call('DEL', KEYS[6])
 end
 
 local fields = {}

@@ -1,0 +1,118 @@
+package redisx
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fiberflow/flow"
+)
+
+// marksAtOnce is how many marks one command sets or removes at most.
+const marksAtOnce = 500
+
+var _ flow.Cursors = (*Log)(nil)
+
+// Cursor implements [flow.Cursors].
+func (l *Log) Cursor(ctx context.Context, group, room string) (flow.Position, error) {
+	answer, err := l.ask(ctx, room, l.scripts.cursor, l.keys(room), group)
+	if err != nil {
+		return flow.Position{}, err
+	}
+	said := texts(answer)
+	if len(said) != 2 || said[1] == "" {
+		return flow.Position{}, nil
+	}
+	seq, hash, _ := strings.Cut(said[1], ":")
+	return parsePosition(seq, hash)
+}
+
+// Advance implements [flow.Cursors].
+func (l *Log) Advance(ctx context.Context, group, room string, to flow.Position, lease, owner string) error {
+	_, err := l.ask(ctx, room, l.scripts.advance, l.leaseKeys(room), to.Seq, to.Hash.String(), group, lease, owner)
+	return err
+}
+
+// Mark implements [flow.Cursors]. The present time is that of Redis. Marks that are older than a log may
+// get are dropped.
+func (l *Log) Mark(ctx context.Context, instance string, rooms ...string) error {
+	for some := range slices.Chunk(rooms, marksAtOnce) {
+		args := make([]any, 0, 1+len(some))
+		args = append(args, l.logTTL)
+		for _, room := range some {
+			args = append(args, markOf(room, instance))
+		}
+		if _, err := l.onMarks(ctx, l.scripts.mark, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Unmark implements [flow.Cursors].
+func (l *Log) Unmark(ctx context.Context, marks ...flow.Mark) error {
+	for some := range slices.Chunk(marks, marksAtOnce) {
+		members := make([]any, len(some))
+		for i, m := range some {
+			members[i] = markOf(m.Room, m.Instance)
+		}
+		if _, err := l.onMarks(ctx, l.scripts.unmark, members...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Marked implements [flow.Cursors]. The order is that of the rooms, so that marks which are set meanwhile
+// do not make the list endless.
+func (l *Log) Marked(ctx context.Context, after flow.Mark, limit int) ([]flow.Mark, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	from := "-"
+	if after.Room != "" {
+		from = "(" + markOf(after.Room, after.Instance)
+	}
+	answer, err := l.onMarks(ctx, l.scripts.marked, from, limit)
+	if err != nil {
+		return nil, err
+	}
+	var marks []flow.Mark
+	for said := range slices.Chunk(texts(answer), 2) {
+		m, err := parseMark(said)
+		if err != nil {
+			return nil, err
+		}
+		marks = append(marks, m)
+	}
+	return marks, nil
+}
+
+// onMarks runs a script on the two keys of all marks, which are of no room.
+func (l *Log) onMarks(ctx context.Context, s *redis.Script, args ...any) (any, error) {
+	k := l.conn.key
+	names := []string{k.room("~marks", "names"), k.room("~marks", "times")}
+	return call(ctx, l.sub, names[0], func(ctx context.Context, client redis.UniversalClient) (any, error) {
+		return s.Run(ctx, client, names, args...).Result()
+	})
+}
+
+// markOf names a mark. No room id has a space.
+func markOf(room, instance string) string { return room + " " + instance }
+
+func parseMark(said []string) (flow.Mark, error) {
+	room, instance, ok := strings.Cut(said[0], " ")
+	if !ok || len(said) != 2 {
+		return flow.Mark{}, fmt.Errorf("redisx: %q is no mark", said)
+	}
+	at, err := strconv.ParseFloat(said[1], 64) // a score may be told with an exponent
+	if err != nil {
+		return flow.Mark{}, fmt.Errorf("redisx: time of a mark: %w", err)
+	}
+	return flow.Mark{Room: room, Instance: instance, At: time.UnixMicro(int64(at))}, nil
+}
