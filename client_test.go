@@ -102,6 +102,12 @@ func memory(cfg flow.Config) flow.Config {
 	if cfg.Log == nil {
 		cfg.Log = memx.NewLog(memx.LogConfig{})
 	}
+	if cfg.Leases == nil {
+		cfg.Leases, _ = cfg.Log.(flow.Leases)
+	}
+	if cfg.Cursors == nil {
+		cfg.Cursors, _ = cfg.Log.(flow.Cursors)
+	}
 	if cfg.Bus == nil {
 		cfg.Bus = memx.NewBus()
 	}

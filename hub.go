@@ -16,13 +16,14 @@ const ContextKey = "flow.hub"
 
 // Hub runs the rooms of one instance. All its methods are safe for concurrent use.
 type Hub struct {
-	cfg      Config
-	log      *slog.Logger
-	limits   []byte // as welcome shows them
-	origins  []origin
-	requests map[string]func(*Conn, *message)
-	control  *outbox
-	stats    counters
+	cfg       Config
+	log       *slog.Logger
+	limits    []byte // as welcome shows them
+	origins   []origin
+	requests  map[string]func(*Conn, *message)
+	control   *outbox
+	consumers *consumers // nil: the application has none
+	stats     counters
 
 	ringBytes     atomic.Int64
 	documentBytes atomic.Int64 // of states and snapshots
@@ -94,12 +95,14 @@ func New(cfg Config) (*Hub, error) {
 	h.state.Store(h.State())
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.stats.started = time.Now()
+	h.consumers = newConsumers(h)
 	h.control = newOutbox(h, controlTopic)
 	tuned := make(chan struct{})
 	h.stopBus = cfg.Bus.Subscribe(controlTopic, h.hear(tuned))
 	h.tune(tuned)
 	h.work.Go(h.tick)         // until ctx ends
 	h.work.Go(h.keepSessions) // until ctx ends
+	h.consumers.start()
 	return h, nil
 }
 

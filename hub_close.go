@@ -33,6 +33,7 @@ func (h *Hub) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
 	defer cancel()
 	h.finish(ctx)
+	h.consumers.close(ctx)
 	h.sayBye(ctx)
 	h.depart(ctx)
 	h.stopBus()

@@ -23,6 +23,8 @@ type room struct {
 	once    sync.Once // of shut
 	tuning  sync.Once // of closing tuned
 
+	groups []*consumerGroup // those that follow the room
+
 	users int       // the hub's lock: calls that are inside, which keep the room open
 	idle  time.Time // the hub's lock: when it was last in use
 
@@ -60,6 +62,7 @@ func newRoom(h *Hub, id string) *room {
 		standing: standing{told: Live}, seq: newSequencer(h.cfg.Outage, &h.journal),
 		ring:      ring{total: &h.ringBytes, keep: h.ringKeep()},
 		document:  newDocument(h.cfg.reductionOf(id), &h.documentBytes),
+		groups:    h.consumers.of(id),
 		snapshots: snapshots{since: time.Now(), turn: make(chan struct{}, 1), total: &h.documentBytes},
 		members:   map[string]*member{}, remote: map[string]*remote{}, changes: map[string]*change{},
 	}
@@ -128,6 +131,7 @@ func (r *room) open() {
 	}
 	r.stopBus = r.hub.cfg.Bus.Subscribe(roomTopic(r.id), r.heard)
 	r.stopLog = r.hub.cfg.Log.Follow(r.id, r.fed)
+	r.hub.consumers.opened(r.id)
 	r.mu.Lock()
 	r.recallLocked()
 	r.mu.Unlock()

@@ -50,6 +50,7 @@ func (r *room) deliverLocked(op Operation) {
 	f := opFrame(r.id, op)
 	r.hub.stats.encoded.Add(1)
 	r.ring.add(op, f)
+	r.appendedLocked()
 	if r.document.add(&op); r.document.full() {
 		r.foldLocked()
 	}

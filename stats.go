@@ -82,6 +82,7 @@ type Stats struct {
 	ReducerFailures int64
 	BusLost         int64 // messages to other instances that the bus did not take
 	Latency         Latency
+	Consumers       []GroupStats // in the order of Config.OnCommitted
 }
 
 // Latency tells how long operations took from their receipt to their place in the log. The values
@@ -124,7 +125,7 @@ func (h *Hub) Stats() Stats {
 		Reconciles: c.reconciles.Load(),
 		Delivered:  c.delivered.Load(), Encoded: c.encoded.Load(), Appends: c.appends.Load(),
 		Snapshots: c.snapshots.Load(), Overruns: c.overruns.Load(), ReducerFailures: c.reducerFailures.Load(),
-		BusLost: c.busLost.Load(), Latency: c.latency.read(),
+		BusLost: c.busLost.Load(), Latency: c.latency.read(), Consumers: h.consumers.stats(),
 	}
 }
 
