@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/redis/go-redis/v9"
@@ -53,7 +54,23 @@ type Config struct {
 	// Optional. Default: slog.Default()
 	Logger *slog.Logger
 
-	// The hooks are those of flow.Config, where their contracts stand.
+	// The rest is as in flow.Config, where the contracts stand.
+
+	// Reductions give rooms their reducers, with which the server knows their state and makes snapshots.
+	// All instances need the same.
+	//
+	// Optional. Default: none, and snapshots are asked of clients
+	Reductions []flow.Reduction
+
+	// SnapshotEvery is after how many operations a room gets a new snapshot.
+	//
+	// Optional. Default: half of REDIS_OPERATION_LIMIT, at most 500
+	SnapshotEvery int
+
+	// SnapshotInterval is after what time a room gets one, if there was any operation.
+	//
+	// Optional. Default: 5 minutes
+	SnapshotInterval time.Duration
 
 	// Authenticate looks at the application's own credentials.
 	//
@@ -75,10 +92,26 @@ type Config struct {
 	// Optional. Default: everybody is an editor everywhere
 	Authorize func(ctx context.Context, user flow.User, room string) (flow.Access, error)
 
-	// OnOperation may refuse an operation before it goes to the log.
+	// OnOperation may refuse an operation before it goes to the log, or replace its data.
 	//
 	// Optional. Default: nil
 	OnOperation func(ctx context.Context, p *flow.Proposal) error
+
+	// OnCommitted are consumers of confirmed operations, in order and at least once, one instance of a
+	// group at a time.
+	//
+	// Optional. Default: none
+	OnCommitted []flow.Consumer
+
+	// OnRoomOpen is told when this instance begins to serve a room.
+	//
+	// Optional. Default: nil
+	OnRoomOpen func(ctx context.Context, room string)
+
+	// OnRoomIdle is told when this instance has let go of a room.
+	//
+	// Optional. Default: nil
+	OnRoomIdle func(ctx context.Context, room string)
 
 	// OnJoin is told of a participant that joined on this instance.
 	//

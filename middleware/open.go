@@ -58,7 +58,15 @@ type opening struct {
 
 	sessions flow.SessionStore
 	bus      flow.Bus
-	ordering flow.Log
+	ordering ordering
+}
+
+// ordering is the subsystem, whose three parts a backend keeps in one place: they are told to be away, and
+// a room's are deleted, together.
+type ordering interface {
+	flow.Log
+	flow.Leases
+	flow.Cursors
 }
 
 // read takes the settings from the code or from the environment, and tells what is odd about them.
@@ -166,15 +174,26 @@ func (o *opening) hubConfig(
 	cfg Config, verify func(context.Context, string) (flow.User, error), closed func(),
 ) flow.Config {
 	return flow.Config{
-		Sessions: o.sessions, Bus: o.bus, Log: o.ordering,
+		Sessions: o.sessions, Bus: o.bus, Log: o.ordering, Leases: o.ordering, Cursors: o.ordering,
 		Instance: o.instance(), Logger: o.log, Secrets: o.keys.all, Limits: o.Limits,
 		Heartbeat: o.Heartbeat, Timeout: o.Timeout, AuthTimeout: o.AuthTimeout, Drain: o.Drain, Grace: o.Grace,
 		PresenceTTL: o.PresenceTTL, SessionTTL: o.SessionTTL, PositionCheck: o.PositionCheck,
 		Outage: o.Outage, Anonymous: o.Anonymous, AllowedOrigins: o.AllowedOrigins, AdminToken: string(o.AdminToken),
+		Reductions: cfg.Reductions, SnapshotEvery: o.snapshotEvery(cfg), SnapshotInterval: cfg.SnapshotInterval,
 		Authenticate: cfg.Authenticate, VerifyToken: verify, Admin: cfg.Admin, Authorize: cfg.Authorize,
-		OnOperation: cfg.OnOperation, OnJoin: cfg.OnJoin, OnLeave: cfg.OnLeave, OnDataLoss: cfg.OnDataLoss,
+		OnOperation: cfg.OnOperation, OnCommitted: cfg.OnCommitted, OnRoomOpen: cfg.OnRoomOpen,
+		OnRoomIdle: cfg.OnRoomIdle, OnJoin: cfg.OnJoin, OnLeave: cfg.OnLeave, OnDataLoss: cfg.OnDataLoss,
 		OnClosed: closed,
 	}
+}
+
+// snapshotEvery has a log that keeps few operations get a new snapshot before it has forgotten those
+// after the last.
+func (o *opening) snapshotEvery(cfg Config) int {
+	if cfg.SnapshotEvery != 0 {
+		return cfg.SnapshotEvery
+	}
+	return min(max(o.OperationLimit/2, 1), 500)
 }
 
 // instance keeps the children of a prefork apart: they all read the same COLLAB_INSTANCE.
