@@ -93,7 +93,7 @@ func (h *roomHeap) Pop() any {
 	last := len(*h) - 1
 	r := (*h)[last]
 	(*h)[last] = nil
-	*h = (*h)[:last]
+	*h = shrunkSlice((*h)[:last])
 	r.dueIndex = 0
 	return r
 }

@@ -67,6 +67,7 @@ type Log struct {
 type shard struct {
 	mu    sync.RWMutex
 	rooms map[string]*room
+	most  int // rooms that the map ever had
 }
 
 var _ flow.Log = (*Log)(nil)

@@ -146,8 +146,5 @@ func (m *marks) findLocked(wanted flow.Mark) (at int, ok bool) {
 
 func (m *marks) removeLocked(i int) {
 	m.byEnd.Remove(m.order[i].place)
-	m.order = slices.Delete(m.order, i, i+1)
-	if spare := cap(m.order) / 4; len(m.order) < spare {
-		m.order = slices.Clone(m.order) // an array keeps the room it once needed
-	}
+	m.order = shrunkSlice(slices.Delete(m.order, i, i+1))
 }

@@ -170,8 +170,8 @@ func (r *room) forgetAuthorsLocked(from uint64, horizon time.Duration) {
 	}
 	oldest := r.operations[len(r.operations)-1].Time - horizon.Milliseconds()
 	maps.DeleteFunc(r.sessions, func(_ string, a *author) bool { return a.time < oldest })
-	if len(r.sessions) < known/2 {
-		r.sessions = maps.Clone(r.sessions) // a map keeps the room it once needed
+	if sparse(len(r.sessions), known) {
+		r.sessions = shrunkMap(r.sessions)
 	}
 }
 

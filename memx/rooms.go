@@ -54,9 +54,7 @@ func (l *Log) leave(r *room) {
 func (l *Log) forgetLocked(r *room) {
 	r.gone = true
 	s := l.shard(r.id)
-	s.mu.Lock()
-	delete(s.rooms, r.id)
-	s.mu.Unlock()
+	s.forget(r.id)
 	l.due.remove(r)
 }
 
@@ -85,6 +83,16 @@ func (l *Log) insert(id string) {
 	defer s.mu.Unlock()
 	if s.rooms[id] == nil {
 		s.rooms[id] = &room{id: id}
+		s.most = max(s.most, len(s.rooms))
+	}
+}
+
+func (s *shard) forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.rooms, id)
+	if sparse(len(s.rooms), s.most) {
+		s.rooms, s.most = shrunkMap(s.rooms), len(s.rooms)
 	}
 }
 
