@@ -19,6 +19,8 @@ func requests() map[string]func(*Conn, *message) {
 		"presence": (*Conn).presence,
 		"event":    (*Conn).event,
 		"snapshot": (*Conn).snapshot,
+		"lock":     (*Conn).lock,
+		"unlock":   (*Conn).unlock,
 		"ping":     (*Conn).ping,
 	}
 }

@@ -69,6 +69,7 @@ func (h *Hub) reapMembers(now time.Time) {
 		r.mu.Lock()
 		var lost []*member
 		for _, m := range r.members {
+			m.endLocksLocked(now)
 			if m.conn == nil && now.Sub(m.lost) >= h.cfg.Grace {
 				lost = append(lost, m)
 			}

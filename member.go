@@ -25,11 +25,12 @@ type member struct {
 	streams  uint64   // counts restarts of the stream
 	reads    uint64   // of the room that had begun when it joined
 	state    presence
-	claimed  int64 // when conn came, in Unix milliseconds
-	unsaved  bool  // the store does not have the present state
-	rival    bool  // the store was away: another instance may have taken the session meanwhile
-	ended    bool  // for good: the store must not have it
-	guessed  bool  // cursor was taken as good while the log was away, and must be checked
+	claimed  int64                // when conn came, in Unix milliseconds
+	unsaved  bool                 // the store does not have the present state
+	rival    bool                 // the store was away: another instance may have taken the session meanwhile
+	ended    bool                 // for good: the store must not have it
+	guessed  bool                 // cursor was taken as good while the log was away, and must be checked
+	locks    map[string]time.Time // until when it has which
 	ops      bucket
 	events   bucket
 	moves    bucket
@@ -171,6 +172,9 @@ func (m *member) finish(reason LeaveReason, right func() bool) {
 	c, p, ok := r.drop(m, reason, right)
 	if !ok {
 		return
+	}
+	if locks := m.lockNames(reason); len(locks) > 0 {
+		h.spawn(func() { m.releaseLocks(locks) })
 	}
 	if c != nil && reason != LeaveLeft {
 		m.dismiss(c, reason)

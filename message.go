@@ -18,6 +18,7 @@ type message struct {
 	token    string
 	name     string
 	n        uint64
+	ttl      []byte // as it is written; nil when missing
 	data     []byte // nil when missing
 	presence []byte // nil when missing; else an object
 	to       *Target
@@ -41,6 +42,7 @@ const (
 	fieldPresence
 	fieldTo
 	fieldEcho
+	fieldTTL
 )
 
 // decodeText calls handle for each message of one text: one object, or an array of at most 256. A text
@@ -147,6 +149,8 @@ func fieldOf(raw []byte) field {
 		return fieldTo
 	case "echo":
 		return fieldEcho
+	case "ttl":
+		return fieldTTL
 	default:
 		return 0
 	}
@@ -168,6 +172,9 @@ func (m *message) set(f field, name, value []byte, spaced bool) *Error {
 		return nil
 	case fieldTo:
 		return m.setTo(value)
+	case fieldTTL:
+		m.ttl = bytes.Clone(value) // only a lock's has to be good
+		return nil
 	case fieldEcho:
 		m.echo = value[0] == 't'
 		if value[0] != 't' && value[0] != 'f' {

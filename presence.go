@@ -94,10 +94,13 @@ func (p presence) diff(after presence) (patch presence) {
 	})
 }
 
-// size returns the length of the object's text.
+// size returns the length of the object's text, without what the server itself puts there.
 func (p presence) size() int {
 	size := len("{}") + max(0, len(p)-1) // commas
 	for _, key := range p {
+		if key.name == locksKey {
+			continue
+		}
 		size += len(key.name) + len(":") + len(key.value)
 	}
 	return size

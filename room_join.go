@@ -27,7 +27,11 @@ func (c *Conn) tryJoin(ctx context.Context, m *message) error {
 		return err
 	}
 	if m.presence != nil {
-		state := parsePresence(session.Presence).merge(parsePresence(m.presence))
+		patch := parsePresence(m.presence)
+		if key := patch.reserved(); key != "" {
+			return errReserved(key)
+		}
+		state := parsePresence(session.Presence).merge(patch)
 		if state.size() > c.hub.cfg.Limits.PresenceBytes {
 			return errPresenceTooLarge()
 		}
@@ -192,7 +196,11 @@ func (r *room) admit(ctx context.Context, a admission) error {
 	r.startLocked(m, a.at)
 	r.relayTo(m)
 	p := m.participant()
+	moved := isNew && m.state.reserved() != "" // it comes with locks from another instance
 	r.mu.Unlock()
+	if moved {
+		h.spawn(m.regainLocks)
+	}
 	if before != nil {
 		m.dismiss(before, LeaveReplaced)
 	}

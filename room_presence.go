@@ -51,6 +51,9 @@ func (m *member) move(patch presence) (wait time.Duration, err error) {
 	if wait := m.moves.take(time.Now(), limits.PresencePerSecond); wait > 0 {
 		return wait, nil
 	}
+	if key := patch.reserved(); key != "" {
+		return 0, errReserved(key)
+	}
 	merged := m.state.merge(patch)
 	if merged.size() > limits.PresenceBytes {
 		return 0, errPresenceTooLarge()

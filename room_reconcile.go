@@ -58,7 +58,11 @@ func (r *room) reconcile() {
 	if found.noted {
 		h.amnesia.Store(true)
 	}
-	if r.hopes(found) || !r.accept(head, found) || !r.settle(found) {
+	if r.hopes(found) || !r.accept(head, found) {
+		return
+	}
+	r.retakeLocks() // within the settle window, in which nobody else can take them
+	if !r.settle(found) {
 		return
 	}
 	r.saveAgain(r.hub.ctx)

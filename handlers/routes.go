@@ -77,6 +77,7 @@ func (e *endpoints) routes() []route {
 		{put, "/rooms/:room/snapshot", editor, e.saveSnapshot},
 		{get, "/rooms/:room/state", viewer, e.state},
 		{post, "/rooms/:room/restore", owner, e.restore},
+		{get, "/rooms/:room/locks", viewer, e.locks},
 		{post, "/rooms/:room/events", editor, e.publish},
 		{get, "/rooms/:room/stream", viewer, e.stream},
 		{del, "/rooms/:room/sessions/:session", owner, e.kick},

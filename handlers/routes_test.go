@@ -34,6 +34,7 @@ GET /rooms/:room/snapshot viewer
 PUT /rooms/:room/snapshot editor
 GET /rooms/:room/state viewer
 POST /rooms/:room/restore owner
+GET /rooms/:room/locks viewer
 POST /rooms/:room/events editor
 GET /rooms/:room/stream viewer
 DELETE /rooms/:room/sessions/:session owner
