@@ -120,10 +120,15 @@ func (l *Log) Health(room string) flow.Health {
 
 // keys are those that every script of the log takes.
 func (l *Log) keys(room string) []string {
-	k := l.conn.key
-	return []string{
-		k.room(room, "head"), k.room(room, "ops"), k.room(room, "snap"), k.room(room, "gone"), k.room(room, "snap~"),
+	start := l.conn.key.room(room, "")
+	// They share one text, since every append needs them.
+	all := start + "head" + start + "ops" + start + "snap" + start + "gone" + start + "snap~"
+	names := make([]string, 0, 7) // with those that some scripts need besides
+	for _, name := range [...]string{"head", "ops", "snap", "gone", "snap~"} {
+		end := len(start) + len(name)
+		names, all = append(names, all[:end]), all[end:]
 	}
+	return names
 }
 
 func (l *Log) channel(room string) string { return l.conn.key.room(room, "feed") }
