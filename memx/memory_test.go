@@ -49,7 +49,7 @@ func TestLog_Memory(t *testing.T) {
 	const (
 		rooms = 100_000
 		// slack is a fraction of what one map of so many rooms keeps.
-		slack = 1 << 20
+		slack = 1 << 19
 	)
 	var l *Log
 	var base, full uint64
