@@ -17,10 +17,10 @@ type look struct {
 	err      error
 }
 
-// look reads what the log says of a position and a session. A position that is in the ring is in the log when
-// the room's head is, so all who ask for one of those share a read.
+// look reads what the log says of a position and a session. When the room's head is in the log, so is what the
+// ring has; an older position is judged by the page that comes after it, which those who are there need next.
 func (r *room) look(ctx context.Context, session string, at Position) (Page, error) {
-	l, leads := r.join(session, at)
+	l, leads := r.join(session)
 	if l == nil {
 		return r.lookAlone(ctx, session, at)
 	}
@@ -34,10 +34,22 @@ func (r *room) look(ctx context.Context, session string, at Position) (Page, err
 	case <-r.hub.ctx.Done():
 		return Page{}, errDraining()
 	}
-	if l.err != nil || at.Seq < l.page.Base.Seq {
-		return r.lookAlone(ctx, session, at)
+	switch {
+	case l.err != nil:
+	case at == Position{} && l.page.Base.Seq > 0:
+		return l.page, Errorf(CodeTrimmed, "the first operations were trimmed away")
+	case at == Position{} || at.Seq >= l.page.Base.Seq && r.reaches(at):
+		return l.page, nil
 	}
-	return l.page, nil
+	return r.lookAlone(ctx, session, at)
+}
+
+// reaches reports whether a position is known to be in the log, once the room's head is.
+func (r *room) reaches(at Position) bool {
+	r.mu.Lock()
+	here, older := r.ring.contains(at), at.Seq < r.ring.base.Seq
+	r.mu.Unlock()
+	return here || older && r.pageAfter(at, false).err == nil
 }
 
 func (r *room) lookAlone(ctx context.Context, session string, at Position) (Page, error) {
@@ -51,19 +63,16 @@ func named(session string) []string {
 	return []string{session}
 }
 
-// join returns the look that is about to begin, nil when the position needs one of its own; leads tells the
-// first who waits that nobody looks yet.
-func (r *room) join(session string, at Position) (l *look, leads bool) {
+// join returns the look that is about to begin, nil when it is full; leads tells the first who waits that nobody
+// looks yet.
+func (r *room) join(session string) (l *look, leads bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.ring.contains(at) {
-		return nil, false
-	}
-	if r.next == nil || len(r.next.sessions) >= lookMost {
-		if r.next != nil {
-			return nil, false
-		}
+	if r.next == nil {
 		r.next = &look{done: make(chan struct{})}
+	}
+	if len(r.next.sessions) >= lookMost {
+		return nil, false
 	}
 	if session != "" && !slices.Contains(r.next.sessions, session) {
 		r.next.sessions = append(r.next.sessions, session)

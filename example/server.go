@@ -16,6 +16,7 @@ import (
 
 	"github.com/fiberflow/flow"
 	"github.com/fiberflow/flow/handlers"
+	"github.com/fiberflow/flow/mergepatch"
 	"github.com/fiberflow/flow/middleware"
 )
 
@@ -32,6 +33,9 @@ func run(ctx context.Context, log *slog.Logger) error {
 	}
 	hub, err := middleware.Open(middleware.Config{
 		Settings: &settings, Logger: log, Authorize: authorize,
+		// What people write on a board is a merge patch, and the server knows the state of each. In other
+		// rooms it asks an editor for snapshots.
+		Reductions: []flow.Reduction{{Rooms: "board*", Reducer: mergepatch.Reducer{}}},
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
