@@ -35,7 +35,10 @@ func run(ctx context.Context, log *slog.Logger) error {
 		Settings: &settings, Logger: log, Authorize: authorize,
 		// What people write on a board is a merge patch, and the server knows the state of each. In other
 		// rooms it asks an editor for snapshots.
-		Reductions: []flow.Reduction{{Rooms: "board*", Reducer: mergepatch.Reducer{}}},
+		Reductions: []flow.Reduction{
+			{Rooms: "lobby", Reducer: mergepatch.Reducer{}},
+			{Rooms: "board*", Reducer: mergepatch.Reducer{}},
+		},
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
