@@ -1,15 +1,15 @@
 /**
  * The browser client of flow.v1: an ES module without dependencies.
  *
- *   import { connect } from "/collab/client.js";
- *   const room = connect().join("my-board");
- *   room.on("reset", ({ snapshot }) => { state = snapshot ?? {}; });
- *   room.on("op", ({ data }) => { state = apply(state, data); });
+ *   import { connect, mergePatch } from "/collab/client.js";
+ *   const room = connect().join("my-board", { reduce: mergePatch });
+ *   room.on("change", () => draw(room.optimistic)); // or room.state, which is confirmed
  *   room.submit({ title: "Hello" });
+ *   const lock = await room.lock("title"); // rejected with the code "locked" while another has it
  *
  * Types and the meaning of every option, method and event stand in client.d.ts.
- * It hides reconnecting, resuming, resending and throttling. It knows nothing of what operations mean:
- * the application keeps the confirmed state, and shows room.tentative and room.pending on top of it.
+ * It hides reconnecting, resuming, resending and throttling. What operations mean only the reducer knows;
+ * without one the application keeps a state by the events reset and op, under room.tentative and room.pending.
  */
 
 const KEPT = 128; // confirmed operations of our own, in case the server's log loses them
@@ -21,6 +21,8 @@ const REFUSED = new Set(["rejected", "too_large", "forbidden", "invalid_message"
 const PASSING = new Set(["unavailable", "internal", "rate_limited", "room_full", "too_many_rooms"]);
 /** Close codes after which nobody should come back, for a close whose bye was lost. */
 const FINAL = { 4100: "unauthenticated", 4102: "kicked", 4103: "forbidden", 4104: "protocol", 4105: "replaced" };
+/** Events of a room with which its state may be another one. */
+const CHANGES = new Set(["reset", "op", "pending", "tentative", "nack", "left"]);
 const STATES = ["live", "recovering", "joining", "degraded"]; // while there is a connection, from good to bad
 const DEPTH = 512; // what encloses a value, as the server takes it
 const ENCODER = new TextEncoder();
@@ -66,6 +68,8 @@ class Emitter {
     this.#listeners.get(type).add(f);
     return () => this.#listeners.get(type).delete(f);
   }
+
+  _hears(type) { return this.#listeners.get(type)?.size > 0; }
 
   /** A listener that throws harms neither the others nor the protocol. */
   _emit(type, value) {
@@ -461,7 +465,11 @@ class Outbox {
     }
     const done = this.settle(n - 1, seq); // before n in the log, seen or not: the stream started after them
     const text = JSON.stringify(data);
-    const i = this.pending.findIndex((op) => op.text === text && (op.n === n || session in op.sent));
+    let i = this.pending.findIndex((op) => op.text === text && (op.n === n || session in op.sent));
+    // The server may have put other data in its place, if this is not an older one of ours from its memory.
+    if (i < 0 && !(this.#held && this.#kept.some((op) => op.text === text))) {
+      i = this.pending.findIndex(({ sent }) => sent[session] === n);
+    }
     if (i >= 0) this.pending.unshift(Object.assign(this.pending.splice(i, 1)[0], { n, seq }));
     if (i >= 0) done.push(...this.settle(n, seq));
     if (i === 0) return done;
@@ -557,14 +565,17 @@ export class Room extends Emitter {
   synced = false; // whether everything was received that was in the log at the last join
   participants = new Map();
   tentative = []; // operations of others that have no place in the log yet
+  state; // what the reducer made of the snapshot and the confirmed operations
   #client; #clock; #memory; #presence; #outbox = new Outbox(); #handlers;
   #resume = ""; #join = ""; #joined = false; #joinedAt = -Infinity; #ended = ""; #told = "";
   #state = "live"; #ahead = ""; #head = 0; #inLog; #claimed = 0; #void = Infinity; #seen = new Map();
   #window = 256; #gaps = 0; #hold; #retry; #late;
+  #reduce; #shown = null; #changing = false; #wanted = Infinity; #locks = new Map();
 
   constructor(client, clock, id, options, memory) {
     super();
     this.id = id;
+    this.#reduce = options.reduce;
     this.#client = client;
     this.#clock = clock;
     this.#memory = memory;
@@ -577,7 +588,7 @@ export class Room extends Emitter {
       op: this.#onOp, nack: this.#onNack, queued: this.#onQueued, tentative: this.#onTentative,
       rewind: this.#onRewind, left: this.#onLeft, presence: this.#onPresence, error: this.#onError,
       state: this.#onState, event: (m) => this._emit("event", m),
-      "snapshot-wanted": (m) => this._emit("snapshot-wanted", { position: m.position }),
+      "snapshot-wanted": this.#onSnapshotWanted,
     };
     this.#restore(memory.load());
   }
@@ -589,6 +600,19 @@ export class Room extends Emitter {
   get reason() { return this.#ended; }
   get pending() { return [...this.#outbox.pending]; }
   get presence() { return { ...this.#presence.data }; }
+
+  get optimistic() {
+    if (!this.#reduce) return undefined;
+    const waiting = () => [...this.tentative, ...this.#outbox.pending];
+    const apply = (state, { data }) => attempt(() => this.#reduce(state, data), state);
+    this.#shown ??= { state: waiting().reduce(apply, this.state) };
+    return this.#shown.state;
+  }
+
+  get locks() {
+    const all = [...this.participants.values()];
+    return new Map(all.flatMap((p) => [p.presence.$locks ?? []].flat().map((name) => [name, p])));
+  }
 
   submit(data) {
     const over = this.#ended || this.#client.reason;
@@ -611,10 +635,27 @@ export class Room extends Emitter {
   }
 
   async snapshot(data, position = this.position) {
-    const request = { type: "snapshot", room: this.id, position, data };
-    const answer = this.#joined && await new Promise((done) => { this.#client._request(request, done); });
+    const request = { type: "snapshot", position, data };
+    const large = !this.#client._fits(JSON.stringify({ ...request, room: this.id, id: "0".repeat(16) }));
+    if (large) throw new FlowError("too_large", "the snapshot is larger than a message may be");
+    const answer = await new Promise((done) => { this.#ask(request, done); });
     if (!answer) throw new FlowError("unavailable", "there is no connection");
     if (answer.type !== "ok") throw errorOf(answer);
+  }
+
+  lock(name, { ttl } = {}) {
+    const known = this.#locks.get(name);
+    if (known) return known.taken;
+    const lock = new Lock(this.#clock, name, {
+      ask: (done) => this.#ask({ type: "lock", name, ttl }, done),
+      over: (isOurs) => {
+        this.#locks.delete(name);
+        if (isOurs) this.#ask({ type: "unlock", name }, () => {});
+      },
+    });
+    this.#locks.set(name, lock);
+    lock._renew();
+    return lock.taken;
   }
 
   leave() {
@@ -623,12 +664,23 @@ export class Room extends Emitter {
     this.#finish("left");
   }
 
+  /** Tells the listeners, and once in a turn of the event loop that the state may be another one. */
+  _emit(type, value) {
+    if (this.#reduce && CHANGES.has(type)) {
+      this.#shown = null;
+      if (!this.#changing) queueMicrotask(() => { this.#changing = false; super._emit("change"); });
+      this.#changing = true;
+    }
+    super._emit(type, value);
+  }
+
   get _unconfirmed() { return this.#outbox.pending.length; }
   _suspend() { this.#memory.release(); }
 
   _closed(reason) {
     this._suspend();
     for (const op of this.#outbox.pending) op.reject(new FlowError(reason));
+    this.#unlock(reason);
   }
 
   _report() {
@@ -709,17 +761,20 @@ export class Room extends Emitter {
     this.#window = this.#client.limits.pending;
     const { session, access, durability } = m;
     Object.assign(this, { session, access, durability, tentative: [], synced: false });
+    this.#wanted = Infinity;
     this.#joined = true;
     const { pending, last } = this.#outbox;
     if (this.#inLog > last + pending.length) this.#confirmed(this.#outbox.settle(this.#inLog, head));
     if (reset) {
       this.#seen.clear();
+      if (this.#reduce) this.state = m.snapshot?.data;
       this._emit("reset", { snapshot: m.snapshot?.data, position: m.position, reason: m.reason });
     }
     this.#onPresence({ reset: true, join: m.participants });
     for (const op of gone) this.#refused(op, new FlowError("room_deleted", "the room was deleted"));
     this.#changed();
     this.#advance();
+    for (const lock of [...this.#locks.values()]) lock._renew();
   }
 
   /** The log lost operations that we cannot send again: only a new session can go on. */
@@ -738,6 +793,16 @@ export class Room extends Emitter {
 
   #leave() { this.#client._request({ type: "leave", room: this.id }, () => {}); }
 
+  /** Asks the server about this room. done gets nothing when there is no answer. */
+  #ask(message, done) {
+    if (!this.#joined) return done();
+    this.#client._request({ ...message, room: this.id }, (m) => {
+      if (m?.code !== "not_joined") return done(m);
+      this.#rejoin();
+      done();
+    });
+  }
+
   #onOp({ seq, hash, session, n, user, time, data }) {
     const at = seqOf(this.position);
     if (seq <= at) return;
@@ -748,9 +813,17 @@ export class Room extends Emitter {
     this.#seen.set(session, n);
     this.tentative = this.tentative.filter((t) => t.session !== session || t.n > n);
     const own = done.some((op) => op.seq === seq);
+    if (this.#reduce) this.#apply(seq, data);
     this._emit("op", { seq, position: this.position, session, n, user, time, data, own });
     this.#confirmed(done);
     this.#advance();
+  }
+
+  /** What the reducer does not take leaves the state as it is, here as on the server. */
+  #apply(seq, data) {
+    try { this.state = this.#reduce(this.state, data); } catch (err) {
+      this._emit("error", new FlowError("rejected", `the reducer left operation ${seq} out: ${err?.message ?? err}`));
+    }
   }
 
   #confirmed(ops) {
@@ -771,7 +844,20 @@ export class Room extends Emitter {
       this._emit("synced");
     }
     if (this.synced && this.#outbox.unsure) this.#look();
+    if (this.synced && seqOf(this.position) >= this.#wanted) this.#storeSnapshot();
     this.#pump();
+  }
+
+  /** With a reducer we know the answer, once we are there; a listener wants to give its own. */
+  #onSnapshotWanted({ position }) {
+    if (!this.#reduce || this._hears("snapshot-wanted")) return this._emit("snapshot-wanted", { position });
+    this.#wanted = seqOf(position);
+    this.#advance();
+  }
+
+  #storeSnapshot() {
+    this.#wanted = Infinity;
+    if (this.state !== undefined) this.snapshot(this.state).catch((err) => this._emit("error", err));
   }
 
   /** Starts the stream again soon, if that alone can tell what the log has of ours. */
@@ -878,7 +964,9 @@ export class Room extends Emitter {
   /** We know our presence better than the server, whose word is always a moment old. */
   #showOwnPresence() {
     const self = this.participants.get(this.session);
-    if (self) self.presence = { __proto__: null, ...this.#presence.data };
+    if (!self) return;
+    const { $locks } = self.presence; // the server's to say
+    self.presence = { __proto__: null, ...this.#presence.data, ...($locks && { $locks }) };
   }
 
   #onError(m) {
@@ -897,10 +985,13 @@ export class Room extends Emitter {
     this.participants.clear();
     this.tentative = [];
     for (const op of pending) op.reject(new FlowError(reason));
+    this.#unlock(reason);
     this._emit("left", { reason, pending });
     this._report();
     this.#client._report();
   }
+
+  #unlock(reason) { for (const lock of [...this.#locks.values()]) lock._lose(new FlowError(reason)); }
 
   #restore(saved) {
     if (!saved) return;
@@ -913,6 +1004,57 @@ export class Room extends Emitter {
     const { session, last, pending } = this.#outbox;
     const kept = pending.map(({ text, sent }) => ({ text, sent }));
     this.#memory.save({ resume: this.#resume, session, n: last, pending: kept });
+  }
+}
+
+/** One lock of ours in a room. It renews itself as long as the server does not say that another has it. */
+class Lock {
+  #clock; #to; #until = -Infinity; #timer; #over = false; #settle;
+
+  constructor(clock, name, to) {
+    this.name = name;
+    this.#clock = clock;
+    this.#to = to;
+    this.taken = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
+    this.lost = new Promise((resolve) => { this.#settle.lost = resolve; });
+  }
+
+  get held() { return !this.#over && this.#clock.now() < this.#until; }
+  release() { this.#end(true); }
+
+  _renew() {
+    this.#clock.clearTimeout(this.#timer);
+    const asked = this.#clock.now();
+    this.#to.ask((m) => { if (!this.#over) this.#answered(m, asked); });
+  }
+
+  _lose(err) {
+    if (this.#until > 0) this.#settle.lost(err); else this.#settle.reject(err);
+    this.#end(false);
+  }
+
+  /** A lock that we had we wait for, in an outage and for the next joined, which renews it. */
+  #answered(m, asked) {
+    if (m?.type === "ok") {
+      this.#until = asked + m.ttl; // on the server it is a little later
+      this.#settle.resolve(this);
+      return this.#renewIn(m.ttl / 3);
+    }
+    const err = m ? errorOf(m) : new FlowError("unavailable", "there is no connection");
+    if (this.#until < 0 || !PASSING.has(err.code)) return this._lose(err);
+    if (m) this.#renewIn(err.retryAfter ?? 1000);
+  }
+
+  #renewIn(ms) {
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = this.#clock.setTimeout(() => this._renew(), ms);
+  }
+
+  #end(isOurs) {
+    if (this.#over) return;
+    this.#over = true;
+    this.#clock.clearTimeout(this.#timer);
+    this.#to.over(isOurs);
   }
 }
 
@@ -990,9 +1132,9 @@ class TabMemory {
   }
 }
 
-/** What f returns, undefined when it throws. */
-function attempt(f) {
-  try { return f(); } catch { return undefined; }
+/** What f returns, or something else when it throws. */
+function attempt(f, otherwise = undefined) {
+  try { return f(); } catch { return otherwise; }
 }
 
 /** sent tells under which session it was sent, and with which number the last time. */

@@ -67,13 +67,13 @@ export function open(options = {}) {
   return { client, clock, sockets, socket: () => sockets.at(-1) };
 }
 
-/** A client that has joined a room, and what its application was told. */
-export async function joinedRoom({ answer = {}, join = {}, ...options } = {}) {
+/** A client that has joined a room, and what its application was told, unless it is quiet: it listens to nothing. */
+export async function joinedRoom({ answer = {}, join = {}, quiet = false, ...options } = {}) {
   const world = open(options);
   await settle();
   world.socket().accept();
   const room = world.client.join("board", { storage: null, ...join });
-  const told = listen(room);
+  const told = quiet ? {} : listen(room);
   await world.socket().joined(answer);
   return { ...world, room, told };
 }
