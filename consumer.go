@@ -40,7 +40,7 @@ func (c Consumer) validate() error {
 		return fmt.Errorf("its group is %q, expected 1 to 64 letters, digits, \"-\" and \"_\"", c.Group)
 	}
 	if _, err := path.Match(c.Rooms, ""); err != nil {
-		return fmt.Errorf("group %q has the pattern %q, expected one of room ids, such as \"board-*\"", c.Group, c.Rooms)
+		return fmt.Errorf("group %q has the pattern %q, expected one like \"board-*\"", c.Group, c.Rooms)
 	}
 	if c.Handle == nil {
 		return errors.New("group " + c.Group + " has no Handle")

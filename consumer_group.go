@@ -99,13 +99,6 @@ func (g *consumerGroup) queueLocked(e *errand) {
 	}
 }
 
-// waiting returns how many rooms wait for a worker.
-func (g *consumerGroup) waiting() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.queue)
-}
-
 // work takes turns.
 func (g *consumerGroup) work() {
 	for e := g.next(); e != nil; e = g.next() {

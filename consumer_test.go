@@ -102,7 +102,8 @@ func TestConsumer(t *testing.T) {
 			}
 			return nil
 		}
-		cfg := flow.Config{Log: log, OnCommitted: []flow.Consumer{l.consumer("one", "first"), other.consumer("two", "first")}}
+		consumers := []flow.Consumer{l.consumer("one", "first"), other.consumer("two", "first")}
+		cfg := flow.Config{Log: log, OnCommitted: consumers}
 		h := open(t, cfg)
 		submit(t, h, "a", 250)
 		submit(t, h, "b", 3)

@@ -119,8 +119,9 @@ func (g *consumerGroup) fail(e *errand, what string, err error) rest {
 		e.leased = time.Time{}
 	}
 	e.pause = min(max(2*e.pause, groupPause), groupLongest)
-	g.all.hub.log.LogAttrs(g.all.hub.ctx, levelOf(err), what, slog.String("group", g.Group),
-		slog.String("room", e.room), slog.Any("error", err), slog.Duration("pause", e.pause))
+	g.all.hub.log.LogAttrs(g.all.hub.ctx, levelOf(err), "a consumer comes to a halt", slog.String("cause", what),
+		slog.String("group", g.Group), slog.String("room", e.room), slog.Any("error", err),
+		slog.Duration("pause", e.pause))
 	return rest{span: e.pause, deaf: true}
 }
 

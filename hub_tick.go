@@ -54,7 +54,8 @@ func (h *Hub) tick() {
 }
 
 // checkPositions reads the logs of some open rooms, in case their feed has gone silent without anybody
-// noticing, and so that the logs of rooms in use do not expire. The choice is random, so that many rooms share a bounded number of reads.
+// noticing, and so that the logs of rooms in use do not expire. The choice is random, so that many rooms share
+// a bounded number of reads.
 func (h *Hub) checkPositions() {
 	rooms := h.openRooms()
 	for _, r := range rooms[:min(checkRooms, len(rooms))] {

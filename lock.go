@@ -100,7 +100,8 @@ func (r *room) acquire(ctx context.Context, name, owner string, ttl time.Duratio
 	got, err := r.hub.cfg.Leases.Acquire(ctx, r.id, fence, lease, held)
 	switch code := ErrorCode(err); {
 	case code == CodeLocked:
-		return &Error{Code: CodeLocked, Message: "somebody else has this lock", RetryAfter: max(got.TTL, time.Millisecond)}
+		wait := max(got.TTL, time.Millisecond)
+		return &Error{Code: CodeLocked, Message: "somebody else has this lock", RetryAfter: wait}
 	case mustReconcile(err):
 		r.mu.Lock()
 		r.troubleLocked(err)

@@ -56,11 +56,13 @@ func TestConn_Lock(t *testing.T) {
 		if refused.str("code") != "locked" || refused.num("retryAfter") < 1 || refused.num("retryAfter") > 10000 {
 			t.Errorf("another's lock answered %v", refused)
 		}
-		if got := ann.request(msg{"type": "lock", "room": "r", "name": "card 1", "ttl": 60000}); got.num("ttl") != 60000 {
+		got = ann.request(msg{"type": "lock", "room": "r", "name": "card 1", "ttl": 60000})
+		if got.num("ttl") != 60000 {
 			t.Errorf("renewal answered %v", got)
 		}
 		list, err := two.Locks(t.Context(), "r")
-		if err != nil || len(list) != 1 || list[0].Name != "card 1" || list[0].Owner != me || list[0].TTL > time.Minute {
+		if err != nil || len(list) != 1 || list[0].Name != "card 1" || list[0].Owner != me ||
+			list[0].TTL > time.Minute {
 			t.Errorf("locks %v, %v", list, err)
 		}
 		if got := bob.request(msg{"type": "unlock", "room": "r", "name": "card 1"}); got.str("type") != "ok" {
@@ -152,15 +154,17 @@ func TestConn_LockEnds(t *testing.T) {
 	})
 }
 
+// vicMayRead makes editors of all but vic.
+func vicMayRead(_ context.Context, user flow.User, _ string) (flow.Access, error) {
+	if user.ID == "vic" {
+		return flow.Viewer, nil
+	}
+	return flow.Editor, nil
+}
+
 // What is no lock is refused with its code, and the server's key of presence is not for clients.
 func TestConn_LockRefused(t *testing.T) {
-	viewer := func(user string) flow.Access {
-		if user == "vic" {
-			return flow.Viewer
-		}
-		return flow.Editor
-	}
-	h := newHub(t, flow.Config{Authorize: func(_ context.Context, user flow.User, _ string) (flow.Access, error) { return viewer(user.ID), nil }})
+	h := newHub(t, flow.Config{Authorize: vicMayRead})
 	c := dial(t, h, "ann")
 	want := func(c *client, code string, m msg) {
 		t.Helper()
@@ -172,7 +176,8 @@ func TestConn_LockRefused(t *testing.T) {
 	c.join("r")
 	for _, bad := range []msg{
 		{}, {"name": ""}, {"name": "~x"}, {"name": strings.Repeat("x", 129)}, {"name": 5}, {"name": "x", "ttl": 999},
-		{"name": "x", "ttl": 60001}, {"name": "x", "ttl": "1000"}, {"name": "x", "ttl": 1500.5}, {"name": "x", "ttl": -1},
+		{"name": "x", "ttl": 60001},
+		{"name": "x", "ttl": "1000"}, {"name": "x", "ttl": 1500.5}, {"name": "x", "ttl": -1},
 	} {
 		bad["type"], bad["room"] = "lock", "r"
 		want(c, "invalid_message", bad)

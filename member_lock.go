@@ -20,7 +20,8 @@ func (p presence) reserved() string {
 }
 
 func errReserved(key string) *Error {
-	return Errorf(CodeInvalidMessage, "the presence key "+key+` is not for clients, expected one that does not begin with "$"`)
+	return Errorf(CodeInvalidMessage,
+		"the presence key "+key+` is not for clients, expected one that does not begin with "$"`)
 }
 
 // holdLocked notes until when a member has a lock; the zero time: it has it no more.

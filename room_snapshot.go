@@ -114,7 +114,8 @@ func (r *room) saved(s Snapshot) {
 // snapshotDueLocked reports whether the room needs a new snapshot, and it is time to see to it.
 func (r *room) snapshotDueLocked(now time.Time) bool {
 	s, cfg := &r.snapshots, &r.hub.cfg
-	if s.busy || r.phase != phaseLive || r.deleted || r.closed || now.Before(s.retry) || r.seq.head.Seq <= s.newest.Seq {
+	able := !s.busy && r.phase == phaseLive && !r.deleted && !r.closed && !now.Before(s.retry)
+	if !able || r.seq.head.Seq <= s.newest.Seq {
 		return false
 	}
 	return r.seq.head.Seq-s.newest.Seq >= uint64(cfg.SnapshotEvery) || now.Sub(s.since) >= cfg.SnapshotInterval

@@ -254,18 +254,26 @@ func (r *room) applicable(ctx context.Context, ops []Operation) error {
 	case d.folder != nil:
 		return r.checked(ctx, ops)
 	}
-	s, err := r.state(ctx, 0)
-	if err != nil {
-		return nil // the log is away, or lacks its beginning: the operation counts for what it will be worth
+	s, known := r.knownState(ctx)
+	if !known {
+		return nil
 	}
 	state := s.Data
 	for i := range ops {
+		var err error
 		if state, err = d.rule.apply(state, ops[i].Data); err != nil {
 			r.reducerFailed(0, err)
 			return rejected(err)
 		}
 	}
 	return d.fits(len(state))
+}
+
+// knownState returns the present state. It is not known while the log is away and the room has none, and when
+// the log lacks its beginning: operations then count for what they will turn out to be worth.
+func (r *room) knownState(ctx context.Context) (s Snapshot, known bool) {
+	s, err := r.state(ctx, 0)
+	return s, err == nil
 }
 
 // checked is applicable for a reducer that needs no state.
@@ -283,8 +291,8 @@ func (r *room) checked(ctx context.Context, ops []Operation) error {
 	if loaded && most <= d.rule.MaxBytes {
 		return nil
 	}
-	if _, err := r.state(ctx, 0); err != nil {
-		return nil // as above
+	if _, known := r.knownState(ctx); !known {
+		return nil
 	}
 	r.mu.Lock()
 	most = d.most() + size

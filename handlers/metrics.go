@@ -32,6 +32,8 @@ type collector struct {
 	up        *prometheus.Desc
 	state     *prometheus.Desc
 	latency   *prometheus.Desc
+	consumed  *prometheus.Desc
+	failures  *prometheus.Desc
 	buildInfo prometheus.Metric
 }
 
@@ -52,8 +54,18 @@ func newCollector(hub func() *flow.Hub) *collector {
 		latency: prometheus.NewDesc("flow_operation_latency_seconds",
 			"From receipt of an operation to its place in the log, since the start; quantile 1 is the longest.",
 			[]string{"quantile"}, nil),
+		consumed: prometheus.NewDesc("flow_consumed_operations_total",
+			"Operations that a group of consumers has handled on this instance.", []string{"group"}, nil),
+		failures: prometheus.NewDesc("flow_consumer_failures_total",
+			"Errors and panics of a group of consumers on this instance.", []string{"group"}, nil),
 		buildInfo: buildInfo(),
 	}
+	c.addNumbers()
+	return c
+}
+
+// addNumbers lists what is one number each.
+func (c *collector) addNumbers() {
 	gauge := func(name, help string, of func(flow.Stats) float64) {
 		c.numbers = append(c.numbers, number{prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, of})
 	}
@@ -93,9 +105,14 @@ func newCollector(hub func() *flow.Hub) *collector {
 		func(s flow.Stats) int64 { return s.Encoded })
 	counter("flow_appends_total", "Batches that were appended to logs.",
 		func(s flow.Stats) int64 { return s.Appends })
+	counter("flow_snapshots_total", "Snapshots that were stored by way of this instance.",
+		func(s flow.Stats) int64 { return s.Snapshots })
+	counter("flow_snapshot_overruns_total", "Snapshots that are void because nobody made a newer one in time.",
+		func(s flow.Stats) int64 { return s.Overruns })
+	counter("flow_reducer_failures_total", "Operations that reducers refused, or that had no effect on a state.",
+		func(s flow.Stats) int64 { return s.ReducerFailures })
 	counter("flow_bus_lost_total", "Messages to other instances that the bus did not take.",
 		func(s flow.Stats) int64 { return s.BusLost })
-	return c
 }
 
 // Describe implements [prometheus.Collector].
@@ -106,6 +123,8 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.up
 	ch <- c.state
 	ch <- c.latency
+	ch <- c.consumed
+	ch <- c.failures
 	ch <- c.buildInfo.Desc()
 }
 
@@ -119,6 +138,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	stats := hub.Stats()
 	for _, n := range c.numbers {
 		ch <- prometheus.MustNewConstMetric(n.desc, n.kind, n.of(stats))
+	}
+	for _, g := range stats.Consumers {
+		ch <- prometheus.MustNewConstMetric(c.consumed, prometheus.CounterValue, float64(g.Operations), g.Group)
+		ch <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(g.Failures), g.Group)
 	}
 	for quantile, d := range map[string]time.Duration{
 		"0.5": stats.Latency.P50, "0.99": stats.Latency.P99, "1": stats.Latency.Max,

@@ -21,6 +21,7 @@ type statsView struct {
 	Journal     int64                      `json:"journal"`    // operations that wait for their logs now
 	DataLoss    int64                      `json:"dataLoss"`   // confirmed operations, at most, that are gone
 	Reconciles  int64                      `json:"reconciles"` // of rooms with their logs
+	Snapshots   int64                      `json:"snapshots"`  // stored by way of this instance
 	Rates       ratesView                  `json:"rates"`
 	Latency     latencyView                `json:"latency"`
 	Subsystems  map[string]subsystemDetail `json:"subsystems"`
@@ -56,6 +57,7 @@ func (e *endpoints) stats(r *request) error {
 		Journal:     s.Journal,
 		DataLoss:    s.DataLoss,
 		Reconciles:  s.Reconciles,
+		Snapshots:   s.Snapshots,
 		Rates:       e.rates.at(now, s),
 		Latency:     latencyView{milliseconds(s.Latency.P50), milliseconds(s.Latency.P99), milliseconds(s.Latency.Max)},
 		Subsystems:  subsystemDetails(r.hub),
