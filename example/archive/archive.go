@@ -63,30 +63,25 @@ func (a *archive) write(ctx context.Context, c flow.Committed) error {
 	if err != nil {
 		return err
 	}
-	if err := write(ctx, tx, c); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return tx.Commit()
-}
-
-func write(ctx context.Context, tx *sql.Tx, c flow.Committed) error {
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
 	if err := setAside(ctx, tx, c); err != nil {
 		return err
 	}
 	if c.Missed > 0 {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO missed (room, before, count) VALUES (?, ?, ?)
-			ON CONFLICT DO NOTHING`, c.Room, c.Operations[0].Seq, c.Missed); err != nil {
+		const note = `INSERT INTO missed (room, before, count) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
+		if _, err := tx.ExecContext(ctx, note, c.Room, c.Operations[0].Seq, c.Missed); err != nil {
 			return err
 		}
 	}
+	const row = `INSERT INTO operations (room, seq, hash, session, n, user, time, data)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	for _, op := range c.Operations {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO operations (room, seq, hash, session, n, user, time, data)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		if _, err := tx.ExecContext(ctx, row,
 			c.Room, op.Seq, op.Hash.String(), op.Session, op.N, op.User, op.Time, op.Data); err != nil {
 			return err
 		}
 	}
-	return nil
+	return tx.Commit()
 }
 
 // setAside moves away what the log of the room does not have any more: because Redis lost it, or because
