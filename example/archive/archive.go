@@ -56,8 +56,7 @@ func openArchive(ctx context.Context, file string) (*archive, error) {
 
 func (a *archive) close() error { return a.db.Close() }
 
-// write is the consumer's Handle. A stretch is written whole or not at all, and a second time it changes
-// nothing.
+// write is the consumer's Handle: it writes a whole stretch or nothing, and changes nothing a second time.
 func (a *archive) write(ctx context.Context, c flow.Committed) error {
 	tx, err := a.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -76,16 +75,16 @@ func (a *archive) write(ctx context.Context, c flow.Committed) error {
 	const row = `INSERT INTO operations (room, seq, hash, session, n, user, time, data)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	for _, op := range c.Operations {
-		if _, err := tx.ExecContext(ctx, row,
-			c.Room, op.Seq, op.Hash.String(), op.Session, op.N, op.User, op.Time, op.Data); err != nil {
+		_, err := tx.ExecContext(ctx, row,
+			c.Room, op.Seq, op.Hash.String(), op.Session, op.N, op.User, op.Time, op.Data)
+		if err != nil {
 			return err
 		}
 	}
 	return tx.Commit()
 }
 
-// setAside moves away what the log of the room does not have any more: because Redis lost it, or because
-// the room was deleted, or its log ended with its TTL, and began anew.
+// setAside moves away what the log does not have any more: because Redis lost it, or the room began anew.
 func setAside(ctx context.Context, tx *sql.Tx, c flow.Committed) error {
 	from, err := divergence(ctx, tx, c)
 	if err != nil || from == 0 && !c.Rewound {
@@ -94,16 +93,15 @@ func setAside(ctx context.Context, tx *sql.Tx, c flow.Committed) error {
 	if c.Rewound && (from == 0 || from > c.After.Seq+1) {
 		from = c.After.Seq + 1
 	}
-	if _, err := tx.ExecContext(ctx,
-		`INSERT INTO replaced SELECT * FROM operations WHERE room = ? AND seq >= ?`, c.Room, from); err != nil {
+	const keep = `INSERT INTO replaced SELECT * FROM operations WHERE room = ? AND seq >= ?`
+	if _, err := tx.ExecContext(ctx, keep, c.Room, from); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `DELETE FROM operations WHERE room = ? AND seq >= ?`, c.Room, from)
 	return err
 }
 
-// divergence returns from which seq on the rows of a room belong to another history than a stretch, which
-// their hashes tell; 0 when none do.
+// divergence returns from which seq on a room's rows are of another history, as their hashes tell; 0: none.
 func divergence(ctx context.Context, tx *sql.Tx, c flow.Committed) (from uint64, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT seq, hash FROM operations WHERE room = ? AND seq BETWEEN ? AND ?
 		ORDER BY seq`, c.Room, c.After.Seq, c.After.Seq+uint64(len(c.Operations)))
