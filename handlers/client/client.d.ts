@@ -58,7 +58,7 @@ export class Client {
   readonly user: string | null;
   readonly limits: Limits;
   /** Joins a room, again after every reconnect. A room that is joined already is returned as it is. */
-  join(id: string, options?: JoinOptions): Room;
+  join<State = unknown>(id: string, options?: JoinOptions<State>): Room<State>;
   /** Ends the connection for good. Sessions can be resumed by the next page in this tab. */
   close(): void;
   on<K extends keyof ClientEvents>(type: K, f: (event: ClientEvents[K]) => void): () => void;
@@ -83,14 +83,20 @@ export interface Limits {
   pending: number;
 }
 
-export interface JoinOptions {
+export interface JoinOptions<State = unknown> {
+  /**
+   * Computes the state of the room: the next one from the one before (undefined at first) and the data of an
+   * operation, without changing either. Use what the server uses for this room, mergePatch for instance. One that
+   * throws leaves the state as it is, as on the server, and the error event tells it.
+   */
+  reduce?: (state: State | undefined, data: any) => State;
   /** What others see of us from the start. */
   presence?: Presence;
   /** Where the session is kept over a reload. Default: sessionStorage; null: nowhere. */
   storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null;
 }
 
-export class Room {
+export class Room<State = unknown> {
   readonly id: string;
   /** Like the client's, but of this room alone. */
   readonly status: RoomStatus;
@@ -112,6 +118,12 @@ export class Room {
   /** Operations of others that the server holds: they have no place yet, and may never get one. */
   readonly tentative: readonly TentativeOperation[];
   readonly presence: Presence;
+  /** With reduce: what is confirmed, at position. Must not be changed. Without reduce always undefined. */
+  readonly state: State | undefined;
+  /** With reduce: the state with tentative and, above it, pending: what to show. */
+  readonly optimistic: State | undefined;
+  /** Who has which lock, by name. Locks of the application on the server are not listed. */
+  readonly locks: Map<string, Participant>;
 
   /** Writes an operation, now or when there is a connection. Throws when the room is left. */
   submit(data: unknown): PendingOperation;
@@ -119,11 +131,29 @@ export class Room {
   setPresence(patch: Presence): void;
   /** Sends an event, at most once; false when there is no connection for it. */
   send(name: string, data?: unknown, options?: { to?: { session: string } | { user: string }; echo?: boolean }): boolean;
+  /**
+   * Takes a lock: nobody else has the name in this room until release(), the loss of the lock, or the end of our
+   * session. It renews itself at a third of ttl (1,000 to 60,000 ms, default 10,000), and after every reconnect.
+   * The same lock again while we have it. Rejected with a FlowError: "locked" while another has it (retryAfter
+   * tells until when), "unavailable" without a connection or while the server's storage is away.
+   */
+  lock(name: string, options?: { ttl?: number }): Promise<Lock>;
   /** Stores the confirmed state, so that the log before it may be trimmed. */
   snapshot(data: unknown, position?: string): Promise<void>;
   /** Ends our session. Operations that are not confirmed are given up. */
   leave(): void;
   on<K extends keyof RoomEvents>(type: K, f: (event: RoomEvents[K]) => void): () => void;
+}
+
+/** A lock that we took. */
+export interface Lock {
+  readonly name: string;
+  /** Whether it is ours for sure: in a long outage it runs out, and may be ours again afterwards. */
+  readonly held: boolean;
+  /** Fulfilled with the reason when it turns out to be lost for good; never after release(). */
+  readonly lost: Promise<FlowError>;
+  /** Gives it back. What is lost or given back already is left alone. */
+  release(): void;
 }
 
 export interface RoomEvents {
@@ -136,6 +166,8 @@ export interface RoomEvents {
   op: Operation;
   /** room.pending, or room.tentative, changed in a way that no other event tells. */
   pending: undefined;
+  /** With reduce: room.state or room.optimistic may be another one. Once in a turn of the event loop. */
+  change: undefined;
   /** The stream has reached the end that the log had at the join. */
   synced: undefined;
   /** room.participants changed; the fields say how. */
@@ -154,7 +186,10 @@ export interface RoomEvents {
   /** The room is over, with what could not be written any more. */
   left: { reason: string; pending: PendingOperation[] };
   status: { status: RoomStatus; reason: string };
-  /** The server asks for a snapshot: answer with room.snapshot(state). */
+  /**
+   * The server asks for a snapshot: answer with room.snapshot(state). With reduce the room does that by itself,
+   * unless somebody listens.
+   */
   "snapshot-wanted": { position: string };
   error: FlowError;
 }

@@ -401,6 +401,7 @@ class Outbox {
   #sent = 0; // how many of pending the server was given since the last turn back
   #flight = []; // what was sent and not answered; stale, if it was taken back to be sent again
   #held = false; // whether the server may hold some of them, by numbers that they had once
+  #wasHeld = true; // the same of an earlier connection, or of a page that we do not know
   #mixed = false; // whether our numbers are not those of the log
 
   add(op) {
@@ -424,6 +425,7 @@ class Outbox {
    */
   begin(session, n, isNew) {
     this.#flight = [];
+    this.#wasHeld = session === this.session && (this.#wasHeld || this.#held);
     this.#held = n === undefined;
     for (const op of this.pending) op.queued = false; // by whom we were connected to before
     if (session !== this.session) {
@@ -464,12 +466,7 @@ class Outbox {
       return [];
     }
     const done = this.settle(n - 1, seq); // before n in the log, seen or not: the stream started after them
-    const text = JSON.stringify(data);
-    let i = this.pending.findIndex((op) => op.text === text && (op.n === n || session in op.sent));
-    // The server may have put other data in its place, if this is not an older one of ours from its memory.
-    if (i < 0 && !(this.#held && this.#kept.some((op) => op.text === text))) {
-      i = this.pending.findIndex(({ sent }) => sent[session] === n);
-    }
+    const i = this.#find(session, n, JSON.stringify(data));
     if (i >= 0) this.pending.unshift(Object.assign(this.pending.splice(i, 1)[0], { n, seq }));
     if (i >= 0) done.push(...this.settle(n, seq));
     if (i === 0) return done;
@@ -478,6 +475,18 @@ class Outbox {
     this.#renumber();
     this.turnBack(n);
     return done;
+  }
+
+  /**
+   * Which of pending the log has as n: the one of that number, with other data if the application put some in its
+   * place. Where a server held ours, numbers are unsure: then the same data tells, and an older one is none of them.
+   */
+  #find(session, n, text) {
+    const byNumber = this.pending.findIndex(({ sent }) => sent[session] === n);
+    if (byNumber >= 0 && !this.#held && !this.#wasHeld) return byNumber;
+    const byText = this.pending.findIndex((op) => op.text === text && (op.n === n || session in op.sent));
+    if (byText >= 0 || (this.#held && this.#kept.some((op) => op.text === text))) return byText;
+    return byNumber;
   }
 
   #confirmFormer(session, n, seq) {
@@ -645,7 +654,7 @@ export class Room extends Emitter {
 
   lock(name, { ttl } = {}) {
     const known = this.#locks.get(name);
-    if (known) return known.taken;
+    if (known) return known._taken;
     const lock = new Lock(this.#clock, name, {
       ask: (done) => this.#ask({ type: "lock", name, ttl }, done),
       over: (isOurs) => {
@@ -655,7 +664,7 @@ export class Room extends Emitter {
     });
     this.#locks.set(name, lock);
     lock._renew();
-    return lock.taken;
+    return lock._taken;
   }
 
   leave() {
@@ -1015,7 +1024,7 @@ class Lock {
     this.name = name;
     this.#clock = clock;
     this.#to = to;
-    this.taken = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
+    this._taken = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
     this.lost = new Promise((resolve) => { this.#settle.lost = resolve; });
   }
 

@@ -39,7 +39,8 @@ func newStores() stores {
 // world is what every page of these tests has: rooms that record what they are told, and sockets that can
 // be cut and sent elsewhere.
 const world = `<!doctype html><title>client</title><script type="module">
-import { connect } from "/collab/client.js";
+import { connect, mergePatch } from "/collab/client.js";
+window.mergePatch = mergePatch;
 window.sockets = [];
 window.target = location.origin;
 class Recorded extends WebSocket {
@@ -55,9 +56,9 @@ window.memory = (entries = []) => {
 	};
 };
 window.enter = (id, options = {}) => {
-	const { storage = null, ...rest } = options;
+	const { storage = null, reduce, ...rest } = options;
 	const client = connect({ WebSocket: Recorded, ...rest });
-	const room = client.join(id, { storage });
+	const room = client.join(id, { storage, reduce });
 	const told = { client, room, ops: [], nacks: [], resets: [], left: [], snapshots: [] };
 	room.on("op", (op) => told.ops.push(op.data));
 	room.on("nack", (nack) => told.nacks.push([nack.op.data, nack.error.code, nack.final]));
@@ -121,6 +122,7 @@ func TestClient_Server(t *testing.T) {
 	for name, run := range map[string]func(*testing.T, *browsertest.Browser){
 		"flood": flood, "refusals": refusals, "cut connection": cutConnection, "another instance": anotherInstance,
 		"replaced": replaced, "kicked": kicked, "deleted": deleted, "token renewed": tokenRenewed, "snapshot": snapshot,
+		"state": state, "snapshot by itself": snapshotByItself, "locks": locks,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, browser) })
 	}

@@ -257,6 +257,17 @@ test("Room.op/ours with other data", async () => {
   same(ops(await socket().take()), []);
 });
 
+// Also when what it put there is what another of ours says. I1
+test("Room.op/ours with the data of our next", async () => {
+  const { room, socket } = await joinedRoom();
+  const [a, b] = [120, 100].map((data) => room.submit(data));
+  same(ops(await socket().take()), [[1, 120], [2, 100]]);
+  socket().say(op(1, "s1", 1, 100));
+  same([await a.confirmed, room.pending.map((p) => p.data)], [{ n: 1, seq: 1 }, [100]]);
+  socket().say(op(2, "s1", 2, 100));
+  same([await b.confirmed, room.pending, ops(await socket().take())], [{ n: 2, seq: 2 }, [], []]);
+});
+
 // What the server wrote twice from its memory does not stand for the next of ours, which moves behind it once
 // the rest of the log is known: it may be there under other numbers. I1
 test("Room.op/our number with an older one of ours", async () => {
