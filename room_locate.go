@@ -94,14 +94,14 @@ func (r *room) guessLocked(at Position, given bool) entry {
 		head = at
 	}
 	e := entry{position: at, head: head, resumed: given, era: r.seq.era}
-	if s := r.atHandLocked(Position{}); s != nil && !given {
+	if s := r.atHandLocked(Position{}); s != nil && !given && r.ring.contains(s.Position) {
 		e.position, e.snapshot = s.Position, s
 	}
 	return e
 }
 
-// atHandLocked returns the newest state or snapshot at or after a position that is kept here and that the ring
-// leads on from; nil when there is none.
+// atHandLocked returns the newest state or snapshot that is kept here, at or after a position; nil when there is
+// none. Both are of the history that the room is in.
 func (r *room) atHandLocked(from Position) *Snapshot {
 	var best *Snapshot
 	if d := &r.document; d.loaded && d.at.Seq > 0 && d.data != nil {
@@ -110,7 +110,7 @@ func (r *room) atHandLocked(from Position) *Snapshot {
 	if s := r.snapshots.cached; s != nil && (best == nil || s.Position.Seq > best.Position.Seq) {
 		best = s
 	}
-	if best == nil || best.Position.Seq < from.Seq || !r.ring.contains(best.Position) {
+	if best == nil || best.Position.Seq < from.Seq {
 		return nil
 	}
 	return best
