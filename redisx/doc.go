@@ -34,7 +34,7 @@
 //	flow:bus:<topic>       channel of the bus
 //	flow:secret            what signs resume tokens, if the instances agree on it here
 //
-// What has a ~ behind the colon or brace is nobody's: keys and channels to prove that Redis works.
+// Other names with a ~ behind the colon or brace are nobody's: keys and channels to prove that Redis works.
 //
 // User ids and idempotency keys stand in keys as base64url. Everything but the secret has a TTL;
 // nothing uses KEYS, SCAN or FLUSH.

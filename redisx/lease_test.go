@@ -88,6 +88,71 @@ func TestLog_Leases_Away(t *testing.T) {
 	}
 }
 
+// A Redis that takes no writes, because it has no memory left or is a replica, refuses leases, cursors, marks
+// and snapshots each as a whole: what was there before stays, and goes on afterwards (I8).
+func TestLog_Leases_Refused(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"OOM", "READONLY"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			config := redisx.Config{Addrs: []string{server.Addr()}, Prefix: redistest.Prefix(t)}
+			log := redisx.NewLog(open(t, config))
+			first := confirm(t, log, "room", "a", 1)
+			head := confirm(t, log, "room", "a", 2)
+			save(t, log, "room", first)
+			take(t, log, head, "a", "ann")
+			bob := flow.Lease{Name: "b", Owner: "bob", TTL: time.Minute}
+			calls := map[string]func(l *redisx.Log) error{
+				"Acquire": func(l *redisx.Log) error {
+					_, err := l.Acquire(t.Context(), "room", head, bob, false)
+					return err
+				},
+				"Advance": func(l *redisx.Log) error { return l.Advance(t.Context(), "g", "room", head, "a", "ann") },
+				"Mark":    func(l *redisx.Log) error { return l.Mark(t.Context(), "i", "room") },
+				"SaveSnapshot": func(l *redisx.Log) error {
+					return l.SaveSnapshot(t.Context(), "room", flow.Snapshot{Position: head, Data: []byte("{}")})
+				},
+			}
+			logs := map[string]*redisx.Log{} // each finds out by itself
+			for name := range calls {
+				logs[name] = redisx.NewLog(open(t, config))
+			}
+			mend := serverFaults()[name].begin(t, server)
+			for name, call := range calls {
+				if err := call(logs[name]); flow.ErrorCode(err) != flow.CodeUnavailable {
+					t.Errorf("%s = %v, want it unavailable", name, err)
+				}
+			}
+			mend()
+			eventually(t, "it is back", func() bool { return log.Mark(t.Context(), "other", "room") == nil })
+			wantUntouched(t, log, first)
+			for name, call := range calls {
+				eventually(t, name+" works", func() bool { return call(logs[name]) == nil })
+			}
+		})
+	}
+}
+
+// wantUntouched checks that none of the calls of [TestLog_Leases_Refused] has left anything.
+func wantUntouched(t *testing.T, log *redisx.Log, snapshot flow.Position) {
+	t.Helper()
+	leases, err := log.Leases(t.Context(), "room")
+	if err != nil || len(leases) != 1 || leases[0].Owner != "ann" {
+		t.Errorf("Leases = %+v, %v, want ann's only", leases, err)
+	}
+	if at, err := log.Cursor(t.Context(), "g", "room"); err != nil || at != (flow.Position{}) {
+		t.Errorf("Cursor = %v, %v, want none", at, err)
+	}
+	if s, err := log.Snapshot(t.Context(), "room"); err != nil || s.Position != snapshot {
+		t.Errorf("Snapshot at %v, %v, want it at %v", s.Position, err, snapshot)
+	}
+	marks, err := log.Marked(t.Context(), flow.Mark{}, 10)
+	if err != nil || len(marks) != 1 || marks[0].Instance != "other" {
+		t.Errorf("Marked = %+v, %v, want the other's", marks, err)
+	}
+}
+
 // The key of a room's leases ends with the last of them, and keeps none that have ended for good (I7).
 func TestLog_Leases_Key(t *testing.T) {
 	t.Parallel()
