@@ -78,8 +78,9 @@ type Config struct {
 	// again. Default: everybody is Editor everywhere.
 	Authorize func(ctx context.Context, user User, room string) (Access, error)
 	// OnOperation is asked before an operation goes to the log, and may replace its data. An error
-	// refuses it: [CodeRejected] with the message of an *Error, or with a neutral one. It runs on the
-	// goroutine that reads the author's socket, which waits.
+	// refuses it: [CodeRejected] with the message of an *Error, or with a neutral one; after
+	// [CodeUnavailable] the author tries again. It runs on the goroutine that reads the author's socket,
+	// which waits. What was taken before is not asked about when it is sent again.
 	OnOperation func(ctx context.Context, p *Proposal) error
 	// OnCommitted are the consumers of what is confirmed.
 	OnCommitted []Consumer

@@ -16,12 +16,16 @@ type Proposal struct {
 	// the operation alone: a retry of a Submit with a key is refused when it brings another text.
 	Data json.RawMessage
 
-	hub *Hub
+	room *room
 }
 
 // State returns the state of the room where its log ended a moment ago, as this instance knows it:
 // operations that are on their way, of others or of this session, are not in it. [CodeNotFound] when the
-// room has no reducer.
+// room has no reducer, [CodeUnavailable] when the log is away and this instance does not know enough. It is
+// for use inside the hook only.
 func (p *Proposal) State(ctx context.Context) (Snapshot, error) {
-	return p.hub.stateHere(ctx, p.Room)
+	if p.room.document.rule == nil {
+		return Snapshot{}, errNoReducer()
+	}
+	return orNull(p.room.state(ctx, 0))
 }

@@ -17,7 +17,9 @@ func (c *Conn) op(m *message) {
 	}
 	if mem != nil {
 		if wait := mem.takeOp(now); wait > 0 {
-			c.limited(wait, func(error) { mem.room.refuseRate(mem, m.n, wait) })
+			c.limited(wait, func(error) {
+				mem.room.refuseNow(mem, m.n, CodeRateLimited, "too many operations, slow down", wait)
+			})
 			return
 		}
 	}
@@ -25,15 +27,42 @@ func (c *Conn) op(m *message) {
 		c.nack(m, err)
 		return
 	}
-	r := mem.room
-	ops := []Operation{{Session: mem.session, N: m.n, User: mem.user.ID, Time: now.UnixMilli(), Data: m.data}}
-	if err := r.vet(c.hub.ctx, *c.user, ops...); err != nil {
-		c.nack(m, err)
+	op := Operation{Session: mem.session, N: m.n, User: mem.user.ID, Time: now.UnixMilli(), Data: m.data}
+	if mem.room.knows(op, now) {
 		return
 	}
+	ops := []Operation{op}
+	err := mem.room.vet(c.hub.ctx, *c.user, ops...)
+	switch {
+	case ErrorCode(err) == CodeUnavailable: // not a no: the author is to try again
+		mem.room.refuseNow(mem, m.n, CodeUnavailable, ErrorMessage(err), or(ErrorRetryAfter(err), time.Second))
+	case err != nil:
+		c.nack(m, err)
+	default:
+		mem.room.submitOp(ops[0], now)
+	}
+}
+
+// knows hands an operation to the sequencer that needs no vetting, because it is taken already, or leaves out
+// others: what the application thinks of it now does not count.
+func (r *room) knows(op Operation, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.applyLocked(r.seq.submit(submission{op: ops[0], since: now}, c.hub.cfg.Limits.Pending))
+	if a := r.seq.authors[op.Session]; a == nil || !a.known || op.N == a.tail+1 {
+		return false
+	}
+	r.submitLocked(op, now)
+	return true
+}
+
+func (r *room) submitOp(op Operation, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.submitLocked(op, now)
+}
+
+func (r *room) submitLocked(op Operation, now time.Time) {
+	r.applyLocked(r.seq.submit(submission{op: op, since: now}, r.hub.cfg.Limits.Pending))
 }
 
 // nack refuses an operation for good.
@@ -59,11 +88,11 @@ func (c *Conn) mayWrite(mem *member, m *message) error {
 	return nil
 }
 
-// refuseRate nacks an operation that came too fast.
-func (r *room) refuseRate(m *member, n uint64, wait time.Duration) {
+// refuseNow nacks an operation that may be sent again after a while.
+func (r *room) refuseNow(m *member, n uint64, code Code, message string, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	refusal := nack{m.session, n, CodeRateLimited, "too many operations, slow down", 0, wait}
+	refusal := nack{m.session, n, code, message, 0, wait}
 	if a := r.seq.authors[m.session]; a != nil {
 		refusal.last = a.tail
 	}
@@ -79,7 +108,7 @@ func (r *room) vet(ctx context.Context, user User, ops ...Operation) error {
 			break
 		}
 		op := &ops[i]
-		p := &Proposal{Room: r.id, User: user, Session: op.Session, N: op.N, Data: op.Data, hub: r.hub}
+		p := &Proposal{Room: r.id, User: user, Session: op.Session, N: op.N, Data: op.Data, room: r}
 		if err := r.propose(ctx, hook, p); err != nil {
 			return err
 		}
@@ -105,6 +134,9 @@ func (r *room) propose(ctx context.Context, hook func(context.Context, *Proposal
 	}()
 	if err := hook(ctx, p); err != nil {
 		r.hub.log.Debug("operation rejected", "room", r.id, "user", p.User.ID, "error", err)
+		if ErrorCode(err) == CodeUnavailable {
+			return err
+		}
 		return rejected(err)
 	}
 	return nil

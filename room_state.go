@@ -37,19 +37,6 @@ func (h *Hub) RoomState(ctx context.Context, room string) (Snapshot, error) {
 	return orNull(r.state(ctx, page.Head.Seq))
 }
 
-// stateHere returns the state of a room where it ended a moment ago, as this instance knows it.
-func (h *Hub) stateHere(ctx context.Context, room string) (Snapshot, error) {
-	if h.cfg.reductionOf(room) == nil {
-		return Snapshot{}, errNoReducer()
-	}
-	r, err := h.enter(room)
-	if err != nil {
-		return Snapshot{}, err
-	}
-	defer r.exit()
-	return orNull(r.state(ctx, 0))
-}
-
 func errNoReducer() *Error { return Errorf(CodeNotFound, "the room has no reducer") }
 
 // state brings the document to the room's head, or to a seq beyond it that the log has, and returns it.

@@ -49,7 +49,8 @@ func BenchmarkHub_Join(b *testing.B) {
 				cfg := flow.Config{Log: memx.NewLog(memx.LogConfig{OperationLimit: 2 * operations})}
 				if backend == "redis" {
 					conn, err := redisx.Open(b.Context(), redisx.Config{
-						Addrs: []string{redistest.Start(b).Addr()}, Prefix: "b", OperationLimit: 2 * operations, Logger: quiet(),
+						Addrs: []string{redistest.Start(b).Addr()}, Prefix: "b",
+						OperationLimit: 2 * operations, Logger: quiet(),
 					})
 					if err != nil {
 						b.Fatal(err)
