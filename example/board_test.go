@@ -16,7 +16,7 @@ import (
 func TestBoard(t *testing.T) {
 	browser := browsertest.Start(t)
 	for name, run := range map[string]func(*testing.T, *browsertest.Browser){
-		"two people": twoPeople, "keyboard": keyboard, "hostile content": hostileContent,
+		"two people": twoPeople, "keyboard": keyboard, "one writer": oneWriter, "hostile content": hostileContent,
 		"duplicated tab": duplicatedTab, "tokens": tokens, "two instances": twoInstances,
 		"server killed": serverKilled, "server stopped": serverStopped, "memory server killed": memoryServerKilled,
 		"redis killed": redisKilled, "redis killed, changes refused": redisKilledReject,
@@ -209,6 +209,46 @@ func renameAndDelete(ada, bob page) {
 	bob.Click(bob.middleOf(`document.querySelector("#remove")`))
 	ada.Lacks("Sign up")
 	ada.Edges(0)
+}
+
+// A card on which somebody writes shows who, cannot be opened by others, and can be when that one is done.
+func oneWriter(t *testing.T, browser *browsertest.Browser) {
+	t.Helper()
+	server := start(t)
+	ada := visit(browser.Person(t), server.URL+"/board/writers", "Ada")
+	bob := visit(browser.Person(t), server.URL+"/board/writers", "Bob")
+	for _, p := range []page{ada, bob} {
+		p.Do(`import("/web/board.js").then(({ room }) => { window.room = room; })`)
+	}
+	ada.Add(browsertest.Point{X: 300, Y: 250}, "Sign up")
+	bob.Shows("Sign up")
+	bob.Until("its text is done", locked(0))
+	ada.DoubleClick(ada.middle("Sign up"))
+	ada.Until("she has the lock", locked(1))
+	bob.Until("he sees who writes", card("Sign up")+`.querySelector(".holder").textContent === "Ada is writing"`)
+	bob.Until("the lock is known", locked(1))
+	bob.DoubleClick(bob.middle("Sign up"))
+	bob.Until("he is told why he cannot", `((notice) => !notice.hidden && notice.textContent.includes(
+		"Ada is writing on this card"))(document.querySelector("#notice"))`)
+	bob.Until("no text field is open", `!document.querySelector("textarea")`)
+	bob.Still()
+	bob.Screenshot(browsertest.Artifact(t, "writer.png"))
+
+	ada.Type("Register" + kb.Enter)
+	bob.Shows("Register")
+	bob.Until("nobody has the lock", locked(0))
+	bob.DoubleClick(bob.middle("Register"))
+	bob.Until("a text field is open", `document.activeElement.matches("textarea")`)
+	bob.Until("he has the lock", locked(1))
+	ada.Click(ada.middle("Register"))
+	ada.Key(kb.Delete)
+	bob.Lacks("Register")
+	bob.Until("a card that is gone is not locked", locked(0))
+}
+
+// locked is an expression that says whether there are so many locks on the board of window.room.
+func locked(n int) string {
+	return fmt.Sprintf(`window.room?.locks.size === %d`, n)
 }
 
 // Everything works without a mouse.

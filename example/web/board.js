@@ -1,12 +1,13 @@
-import { connect } from "/collab/client.js";
+import { connect, mergePatch } from "/collab/client.js";
 import { Camera } from "./camera.js";
 import { Desk } from "./desk.js";
 import * as keyboard from "./keyboard.js";
-import { Board, COLORS, isObject } from "./model.js";
+import { COLORS, boardOf, isObject } from "./model.js";
 import { People, nickname } from "./people.js";
 import { Pointer } from "./pointer.js";
 import { hideNotice, notify, showEnding, showStatus } from "./status.js";
 import { View } from "./view.js";
+import { Writer } from "./writer.js";
 
 const MARGIN = { left: 48, right: 320, top: 96, bottom: 112 };
 
@@ -17,13 +18,14 @@ let connecting = false; // the notice says how to connect
 const roomId = roomFromAddress();
 const client = connect({ token: tokenFromAddress() });
 export const room = client.join(roomId, {
+  reduce: mergePatch,
   presence: { name: savedName(), cursor: null, selection: null, drag: null, edit: null },
 });
-const board = new Board();
 const people = new People();
 const view = new View();
 const surface = document.getElementById("surface");
 const desk = new Desk(room, changed);
+const writer = new Writer(room, desk, view);
 const camera = new Camera(surface, document.getElementById("world"), changed);
 const pointer = new Pointer(surface, {
   desk, camera, view, rename,
@@ -31,17 +33,16 @@ const pointer = new Pointer(surface, {
 });
 keyboard.listen({ desk, camera, rename, addCard, fit, cancel: () => pointer.cancel() });
 
-room.on("reset", ({ snapshot, reason }) => {
-  board.reset(snapshot);
+room.on("change", () => {
+  outdated = true;
+  changed();
+});
+room.on("reset", ({ reason }) => {
   if (reason === "diverged") notify("The server has another history: this is the board that it has.");
-  edited();
 });
 room.on("op", ({ data }) => {
-  board.apply(data);
   if (isObject(data) && isObject(data.nodes)) people.settled(Object.keys(data.nodes));
-  edited();
 });
-for (const type of ["pending", "tentative"]) room.on(type, edited);
 room.on("presence", changed);
 const stopWaiting = room.on("synced", () => {
   stopWaiting(); // later the view is where its user has left it
@@ -50,9 +51,6 @@ const stopWaiting = room.on("synced", () => {
 });
 room.on("nack", ({ error, final }) => { if (final) notify(`A change was refused: ${error.message}`); });
 room.on("left", ({ reason }) => showEnding(reason));
-room.on("snapshot-wanted", () => {
-  room.snapshot(board.confirmed).catch((err) => console.warn("the snapshot was not stored:", err.message));
-});
 client.on("status", ({ status, reason }) => {
   if (status === "closed") showEnding(reason);
   changed();
@@ -60,12 +58,6 @@ client.on("status", ({ status, reason }) => {
 
 setUpPage();
 changed();
-
-/** The board is another one: what is drawn has to be worked out anew. */
-function edited() {
-  outdated = true;
-  changed();
-}
 
 /** Draws before the next frame, however much changes until then. */
 function changed() {
@@ -76,7 +68,7 @@ function changed() {
 
 function draw() {
   scheduled = false;
-  if (outdated) desk.show(board.view(room.pending.map((op) => op.data), room.tentative.map((op) => op.data)));
+  if (outdated) desk.show(boardOf(room.optimistic, dataOf(room.pending), dataOf(room.tentative)));
   outdated = false;
   const { nodes, edges } = desk.view;
   people.update(room.participants, (id) => nodes.get(id)?.text);
@@ -90,15 +82,9 @@ function draw() {
 }
 
 function rename(id) {
+  outdated = true;
   draw(); // a node that was added just now has no element yet
-  const node = desk.view.nodes.get(id);
-  if (!node || !desk.writable || view.editing) return;
-  room.setPresence({ edit: id });
-  view.edit(id, node.text, (text) => {
-    room.setPresence({ edit: null });
-    if (text !== undefined) desk.rename(id, text.trim());
-    view.focus(id);
-  });
+  writer.open(id);
 }
 
 /** Adds a card in the middle of the window, or beside the selected one. */
@@ -228,4 +214,5 @@ function tokenFromAddress() {
   }
 }
 
+function dataOf(operations) { return operations.map((op) => op.data); }
 function button(id) { return document.getElementById(id); }

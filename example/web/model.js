@@ -3,43 +3,26 @@
  * patches (RFC 7396). Everything that comes from others is checked here, once; what is drawn is clean.
  */
 
-import { mergePatch } from "/collab/client.js";
-
 export const COLORS = ["slate", "blue", "teal", "green", "amber", "rose", "violet"];
 
 export const NODE_WIDTH = 184;
 
 const FAR = 100_000;
 
-/** The confirmed board, and on top of it what is not confirmed yet. */
-export class Board {
-  #confirmed = Object.create(null);
-
-  reset(snapshot) { this.#confirmed = mergePatch(null, isObject(snapshot) ? snapshot : {}); }
-
-  apply(patch) {
-    if (isObject(patch)) this.#confirmed = mergePatch(this.#confirmed, patch);
-  }
-
-  /** What a snapshot stores. */
-  get confirmed() { return this.#confirmed; }
-
-  /** What to draw: nodes and edges by id, those with changes that are not confirmed marked with whose they are. */
-  view(ours, theirs = []) {
-    const marks = new Map();
-    let state = this.#confirmed;
-    for (const [whose, patches] of [["theirs", theirs], ["ours", ours]]) {
-      for (const patch of patches.filter(isObject)) {
-        state = mergePatch(state, patch);
-        for (const changed of [patch.nodes, patch.edges].filter(isObject)) {
-          for (const id of Object.keys(changed)) marks.set(id, whose);
-        }
-      }
+/**
+ * What to draw of a state: nodes and edges by id. Those that patches touch which are not confirmed, and are in the
+ * state already, are marked with whose they are.
+ */
+export function boardOf(state, ours, theirs = []) {
+  const marks = new Map();
+  for (const [whose, patches] of [["theirs", theirs], ["ours", ours]]) {
+    for (const changed of patches.filter(isObject).flatMap(({ nodes, edges }) => [nodes, edges]).filter(isObject)) {
+      for (const id of Object.keys(changed)) marks.set(id, whose);
     }
-    const nodes = collect(state.nodes, (id, node) => cleanNode(id, node, marks.get(id) ?? ""));
-    const edges = collect(state.edges, (id, edge) => cleanEdge(id, edge, nodes, marks.get(id) ?? ""));
-    return { nodes, edges };
   }
+  const nodes = collect(state?.nodes, (id, node) => cleanNode(id, node, marks.get(id) ?? ""));
+  const edges = collect(state?.edges, (id, edge) => cleanEdge(id, edge, nodes, marks.get(id) ?? ""));
+  return { nodes, edges };
 }
 
 /** The patch that removes nodes with the edges at them, and edges. */

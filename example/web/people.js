@@ -97,7 +97,8 @@ function describe(participant) {
   const { session, profile, joined, self } = participant;
   const presence = isObject(participant.presence) ? participant.presence : {};
   const drag = list(presence.drag).map(place).filter(Boolean);
-  const edit = typeof presence.edit === "string" ? presence.edit : undefined;
+  const locked = list(presence.$locks).find((name) => String(name).startsWith("edit:"));
+  const edit = locked?.slice(5) ?? (typeof presence.edit === "string" ? presence.edit : undefined);
   const selection = list(presence.selection).filter((id) => typeof id === "string");
   return {
     session, self, joined, drag, edit, selection,

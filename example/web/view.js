@@ -8,21 +8,21 @@ export class View {
   #edges = new Map();
   #drawn = new WeakMap(); // element -> what it shows, to leave alone what stays as it is
   #boxes = new Map(); // id -> where the element stands in the world
-  #editor = null; // {id, area}
+  #editor = null; // {id, area, end}
 
   /** places overrides where nodes stand, marks says who else holds which. */
   draw({ nodes, edges, places, selection, marks, target }) {
     reconcile(this.#nodes, nodes, byId("nodes"), createNode);
     let redrawn = nodes.size !== this.#boxes.size;
     for (const [id, node] of nodes) {
-      const held = (marks.get(id) ?? []).map(({ name, color }) => ({ name, color }));
+      const held = (marks.get(id) ?? []).map(({ name, color, edit }) => ({ name, color, writes: edit === id }));
       const shown = { ...node, ...places.get(id), selected: selection.has(id), held, target: target === id };
       redrawn = this.#drawNode(this.#nodes.get(id), shown) || redrawn;
     }
     if (redrawn) this.#measure(nodes, places);
     reconcile(this.#edges, edges, byId("lines"), createEdge);
     for (const [id, edge] of edges) this.#drawEdge(this.#edges.get(id), edge, nodes, selection.has(id));
-    if (this.#editor && !nodes.has(this.#editor.id)) this.#editor = null;
+    if (this.#editor && !nodes.has(this.#editor.id)) this.stopEditing();
     byId("hint").hidden = nodes.size > 0;
   }
 
@@ -34,6 +34,9 @@ export class View {
   focus(id) { (this.#nodes.get(id) ?? this.#edges.get(id))?.focus({ preventScroll: true }); }
 
   get editing() { return this.#editor?.id; }
+
+  /** Closes the text field; what was written is given up. */
+  stopEditing() { this.#editor?.end(); }
 
   /** Puts a text field over the node's text; done gets the new text, or nothing if it is given up. */
   edit(id, text, done) {
@@ -59,7 +62,7 @@ export class View {
         end(area.value);
       }
     });
-    this.#editor = { id, area };
+    this.#editor = { id, area, end };
     element.classList.add("editing");
     element.append(area);
     area.focus({ preventScroll: true });
@@ -82,7 +85,7 @@ export class View {
     const { x, y, text, color, unconfirmed, selected, held, target } = shown;
     const [label, , holder] = element.children;
     label.textContent = text || "Untitled";
-    holder.textContent = held.map((m) => m.name).join(", ");
+    holder.textContent = held.map(({ name, writes }) => (writes ? `${name} is writing` : name)).join(", ");
     element.style.transform = `translate(${x}px, ${y}px)`;
     element.style.setProperty("--holder", held[0]?.color ?? "transparent");
     element.dataset.color = color;
