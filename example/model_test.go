@@ -12,9 +12,11 @@ func modelView(t *testing.T, browser *browsertest.Browser) {
 	server, w := start(t), browser.Person(t)
 	w.Go(server.URL + "/")
 	got := browsertest.Read[string](w, `import("/web/model.js").then(({ boardOf }) => {
-		const state = { nodes: { a: { x: 5, y: 1, text: "A", color: "blue" }, b: { x: 2, y: 2, text: "B", color: "pink" },
-			c: { x: 1 }, d: { x: 7, y: 7, text: "d" }, f: "none" }, edges: { e: { from: "a", to: "b" },
-			g: { from: "a", to: "c" } } };
+		const state = {
+			nodes: { a: { x: 5, y: 1, text: "A", color: "blue" }, b: { x: 2, y: 2, text: "B", color: "pink" },
+				c: { x: 1 }, d: { x: 7, y: 7, text: "d" }, f: "none" },
+			edges: { e: { from: "a", to: "b" }, g: { from: "a", to: "c" } },
+		};
 		const ours = [{ nodes: { a: { x: 5 } } }, { edges: { e: { from: "a", to: "b" } } }, "not a patch"];
 		const theirs = [{ nodes: { a: { x: 4 }, b: { text: "B" } } }, null];
 		const { nodes, edges } = boardOf(state, ours, theirs);
