@@ -22,6 +22,7 @@ func (h *Hub) tick() {
 		h.watchState(now)
 		h.reapMembers(now)
 		if h.amnesia.Swap(false) {
+			h.consumers.remark()
 			h.spawn(func() { h.touch(true) })
 		}
 		h.resumeStalled()
@@ -180,6 +181,9 @@ func (h *Hub) closeIdle(now time.Time) {
 			delete(h.rooms, id)
 			idle = append(idle, r)
 		}
+	}
+	if len(h.rooms) == 0 && len(idle) > 0 {
+		h.rooms = map[string]*room{} // a map keeps the room it once needed
 	}
 	h.mu.Unlock()
 	for _, r := range idle {
