@@ -42,7 +42,7 @@ func (o *changes) patch(in *inner) {
 			*c = change{place: c.place, moved: true, gone: true}
 			continue
 		case c.gone:
-			*c = change{label: in.labels[i], fresh: true, moved: true, place: len(o.order)}
+			*c = change{label: in.labels[i], moved: true, place: len(o.order)}
 			o.order = append(o.order, o.names.find([]byte(in.names.list[i])))
 		}
 		c.patch(v)

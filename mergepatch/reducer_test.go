@@ -101,6 +101,11 @@ func TestReducer_Names(t *testing.T) {
 			[]string{`{"a":2,"\ud83d\uDE00":2,"/":2}`},
 			`{"\u0061":2,"😀":2,"\/":2}`,
 		},
+		"every escape": {
+			`{"\b\f\n\r\t\"\\\/":1}`,
+			[]string{`{"\u0008\u000C\u000a\u000d\u0009\u0022\u005c\u002f":2}`},
+			`{"\b\f\n\r\t\"\\\/":2}`,
+		},
 		"names of no characters": {
 			`{"":{"":1}}`,
 			[]string{`{"":{"":2,"\u0000":3}}`},
