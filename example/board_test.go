@@ -226,6 +226,7 @@ func oneWriter(t *testing.T, browser *browsertest.Browser) {
 	ada.DoubleClick(ada.middle("Sign up"))
 	ada.Until("she has the lock", locked(1))
 	bob.Until("he sees who writes", card("Sign up")+`.querySelector(".holder").textContent === "Ada is writing"`)
+	bob.Until("who cannot see it is told", card("Sign up")+`.getAttribute("aria-label").endsWith("Ada is writing")`)
 	bob.Until("the lock is known", locked(1))
 	bob.DoubleClick(bob.middle("Sign up"))
 	bob.Until("he is told why he cannot", `((notice) => !notice.hidden && notice.textContent.includes(

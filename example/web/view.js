@@ -94,7 +94,8 @@ export class View {
       held: held.length > 0,
     };
     for (const [name, on] of Object.entries(classes)) element.classList.toggle(name, on);
-    element.setAttribute("aria-label", `Card ${text || "without text"}${selected ? ", selected" : ""}`);
+    const parts = [`Card ${text || "without text"}`, ...(selected ? ["selected"] : []), holder.textContent];
+    element.setAttribute("aria-label", parts.filter(Boolean).join(", "));
     return true;
   }
 

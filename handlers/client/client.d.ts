@@ -43,9 +43,10 @@ export function connect(options?: Options): Client;
 /**
  * Applies a JSON merge patch (RFC 7396) to a JSON value, as the server's reducer of that name does. Neither
  * argument is changed, the result shares parts with both, and objects in it have no prototype. Throws a
- * RangeError when something in the patch is enclosed by more than 512 objects and arrays.
+ * RangeError when something in the patch is enclosed by more than 512 objects and arrays. What a room's state is
+ * then only the application knows: join<Board>("my-board", { reduce: mergePatch }).
  */
-export function mergePatch(target: unknown, patch: unknown): unknown;
+export function mergePatch(target: unknown, patch: unknown): any;
 
 export class Client {
   /** One for the page: while there is a connection the worst of the server's and of all rooms on it. */
