@@ -27,7 +27,8 @@ func testRoomsLeaveNothing(t *testing.T) {
 		for i := from; i < to; i++ {
 			room := fmt.Sprint("room-", i)
 			for range 2 {
-				if _, err := h.Submit(t.Context(), room, flow.User{ID: "u"}, "", json.RawMessage(`{"a":{"b":1}}`)); err != nil {
+				_, err := h.Submit(t.Context(), room, flow.User{ID: "u"}, "", json.RawMessage(`{"a":{"b":1}}`))
+				if err != nil {
 					t.Fatal(err)
 				}
 			}
