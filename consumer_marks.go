@@ -19,7 +19,7 @@ func (s *consumers) opened(room string) {
 		return
 	}
 	if err := s.hub.cfg.Cursors.Mark(s.hub.ctx, s.hub.cfg.Instance, room); err != nil {
-		s.unmarked.Store(true)
+		s.remark()
 	}
 	for _, g := range groups {
 		g.wake(room)
@@ -42,7 +42,7 @@ func (s *consumers) watch() {
 	rest := time.Duration(0)
 	for {
 		now := time.Now()
-		if now.Sub(marked) >= markEvery || s.unmarked.Swap(false) {
+		if s.unmarked.Swap(false) || now.Sub(marked) >= markEvery {
 			marked = now
 			s.markOpen()
 		}
@@ -69,7 +69,7 @@ func (s *consumers) markOpen() {
 		page := rooms[:min(markPage, len(rooms))]
 		rooms = rooms[len(page):]
 		if err := s.hub.cfg.Cursors.Mark(s.hub.ctx, s.hub.cfg.Instance, page...); err != nil {
-			s.unmarked.Store(true) // tried again in a moment
+			s.remark() // in a moment
 			return
 		}
 	}
@@ -98,13 +98,32 @@ func (s *consumers) sweep(all bool) bool {
 				g.wake(m.Room)
 			}
 		}
-		if len(over) > 0 && cursors.Unmark(ctx, over...) != nil {
+		if len(over) > 0 && !s.unmark(over) {
 			return false
 		}
 		if len(page) < markPage {
 			return true
 		}
 		after = page[len(page)-1]
+	}
+}
+
+// unmark removes marks; false when it cannot. A room of this instance that was opened meanwhile, whose new mark
+// may have gone with the old one, is marked again.
+func (s *consumers) unmark(over []Mark) bool {
+	err := s.hub.cfg.Cursors.Unmark(s.hub.ctx, over...)
+	for _, m := range over {
+		if m.Instance == s.hub.cfg.Instance && s.hub.peek(m.Room) != nil {
+			s.remark()
+		}
+	}
+	return err == nil
+}
+
+// remark has the marks of all open rooms set again soon, because some may be gone.
+func (s *consumers) remark() {
+	if s != nil {
+		s.unmarked.Store(true)
 	}
 }
 

@@ -17,7 +17,7 @@ type consumers struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup // the workers: a Handle that does not end must not keep the hub from closing
 
-	unmarked atomic.Bool // some mark of an open room could not be set
+	unmarked atomic.Bool // marks of open rooms may be missing
 }
 
 func newConsumers(h *Hub) *consumers {
