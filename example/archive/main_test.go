@@ -40,8 +40,8 @@ type process struct {
 	url  string
 }
 
-// start runs the program until the test ends.
-func start(t *testing.T) *process {
+// start runs the program on a Redis until the test ends.
+func start(t *testing.T, server *redistest.Server) *process {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
@@ -49,7 +49,7 @@ func start(t *testing.T) *process {
 	}
 	p := &process{t: t, log: log, file: filepath.Join(t.TempDir(), "archive of 100% & more.db"), env: []string{
 		"PORT=0", "COLLAB_ANONYMOUS=true", "COLLAB_INSTANCE=archive", "USE_REDIS_EVENT_ORDERING=true",
-		fmt.Sprintf("REDIS_URL=redis://%s/0", redis.Server(t).Addr()), "REDIS_KEY_PREFIX=" + redistest.Prefix(t),
+		fmt.Sprintf("REDIS_URL=redis://%s/0", server.Addr()), "REDIS_KEY_PREFIX=" + redistest.Prefix(t),
 	}}
 	p.run()
 	t.Cleanup(func() {
@@ -112,4 +112,15 @@ func (p *process) said() string {
 		return err.Error()
 	}
 	return string(data)
+}
+
+// reader opens the program's file beside it.
+func (p *process) reader() *archive {
+	p.t.Helper()
+	a, err := openArchive(p.t.Context(), p.file)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = a.close() })
+	return a
 }
