@@ -38,6 +38,9 @@ func (h *Hub) RestoreRoom(ctx context.Context, room string, by User, to Position
 	if err != nil {
 		return Submitted{}, err
 	}
+	if target == nil {
+		target = []byte("null") // as it is shown before the first operation
+	}
 	var result Submitted
 	for range restoreTries {
 		var done bool
