@@ -14,12 +14,13 @@ import (
 	"github.com/fiberflow/flow"
 )
 
-// OpenLogPair returns one fresh and empty log each of two backends, with the same settings.
+// OpenLogPair returns one fresh and empty log each of two backends, with the same settings. Both are a
+// [CursorLog].
 type OpenLogPair func(t *testing.T, s LogSettings) (a, b flow.Log)
 
 // DifferentialLog applies random calls to two logs and demands equal answers: to appends with good and
 // bad fences, keys and numbers, to restores of logs that are missing or lost a part, good and bad ones, to
-// reads at good and bad positions, to snapshots and deletions.
+// reads at good and bad positions, to snapshots, leases, cursors and deletions.
 //
 // No case waits for a window to pass: either a window is a millisecond, and over after the next few
 // calls, or it is longer than the test.
@@ -31,7 +32,7 @@ func DifferentialLog(t *testing.T, open OpenLogPair) {
 		{OperationLimit: 20, Settle: time.Hour},
 	} {
 		t.Run(fmt.Sprintf("limit %d, window %v", s.OperationLimit, s.Settle), func(t *testing.T) {
-			a, b := open(t, s)
+			a, b := openDuel(t, open, s)
 			round := 0
 			rapid.Check(t, func(rt *rapid.T) {
 				round++ // a fresh room takes the place of a fresh log
@@ -41,10 +42,21 @@ func DifferentialLog(t *testing.T, open OpenLogPair) {
 	}
 }
 
+func openDuel(t *testing.T, open OpenLogPair, s LogSettings) (a, b CursorLog) {
+	t.Helper()
+	one, other := open(t, s)
+	a, okA := one.(CursorLog)
+	b, okB := other.(CursorLog)
+	if !okA || !okB {
+		t.Fatalf("%T and %T are compared, want logs that keep leases and cursors", one, other)
+	}
+	return a, b
+}
+
 // duel is two logs that are asked the same.
 type duel struct {
 	ctx   context.Context // of the test that rapid runs in
-	a, b  flow.Log
+	a, b  CursorLog
 	rooms []string
 	// known are positions that each room had, and zero.
 	known map[string][]flow.Position
@@ -56,7 +68,7 @@ type duel struct {
 	settle time.Duration
 }
 
-func newDuel(t *testing.T, a, b flow.Log, round int, settle time.Duration) *duel {
+func newDuel(t *testing.T, a, b CursorLog, round int, settle time.Duration) *duel {
 	t.Helper()
 	d := &duel{
 		ctx: t.Context(), a: a, b: b, settle: settle, known: make(map[string][]flow.Position),
@@ -89,6 +101,10 @@ func (d *duel) run(t *rapid.T) {
 		"save":     d.save,
 		"snapshot": d.snapshot,
 		"delete":   d.delete,
+		"acquire":  d.acquire,
+		"release":  d.release,
+		"advance":  d.advance,
+		"look":     d.look,
 	})
 }
 
