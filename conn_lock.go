@@ -72,13 +72,13 @@ func lockTTL(value []byte) (time.Duration, error) {
 func (m *member) lock(ctx context.Context, name string, ttl time.Duration) error {
 	r, before := m.room, time.Now()
 	r.mu.Lock()
-	_, has := m.locks[name]
+	until, has := m.locks[name]
 	full := len(m.locks) >= maxLocks && !has
 	r.mu.Unlock()
 	if full {
 		return Errorf(CodeTooLarge, "a session may have 32 locks in a room at most")
 	}
-	err := r.acquire(ctx, name, m.session, ttl, false)
+	err := r.acquire(ctx, name, m.session, ttl, has && before.Before(until))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
