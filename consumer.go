@@ -25,12 +25,12 @@ type Consumer struct {
 // Committed is a stretch of a room's log, for a [Consumer].
 type Committed struct {
 	Room       string
-	After      Position    // before the first of Operations
+	After      Position    // before the first of Operations; zero where a log begins, also of an id used before
 	Operations []Operation // in order, without holes, at least one; its data must not be changed
 	// Missed is how many operations before these were trimmed away, and never came.
 	Missed uint64
-	// Rewound tells that operations which came before are not in the log any more, because Redis has lost
-	// them for good: what stands here follows After, in place of them.
+	// Rewound tells that Redis has lost operations which came before, or how far the group was: what
+	// stands here, and what comes next, follows After in place of all that came after it.
 	Rewound bool
 }
 

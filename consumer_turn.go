@@ -35,6 +35,11 @@ func (g *consumerGroup) turn(e *errand) rest {
 	if err := g.hold(h.ctx, e, head, time.Now()); err != nil {
 		return g.refused(e, err)
 	}
+	if e.unsaved { // nothing more before that is noted: only one stretch may come again
+		if err := g.save(e); err != nil && ErrorCode(err) != CodeDiverged {
+			return g.fail(e, "noting how far a consumer has come failed", err)
+		}
+	}
 	c, end, err := g.read(e)
 	switch {
 	case ErrorCode(err) == CodeRoomDeleted:
@@ -127,11 +132,6 @@ func (g *consumerGroup) fail(e *errand, what string, err error) rest {
 
 // idle says what to do when nothing is new: in an open room, more may come soon.
 func (g *consumerGroup) idle(e *errand, open bool) rest {
-	if e.unsaved {
-		if err := g.save(e); err != nil {
-			return g.fail(e, "noting how far a consumer has come failed", err)
-		}
-	}
 	left := groupLinger - time.Since(e.quiet)
 	if open && !e.quiet.IsZero() && left > 0 {
 		return rest{span: left}
