@@ -26,6 +26,7 @@ func (c *Conn) lock(m *message) {
 		c.refuse(m, err)
 		return
 	}
+	c.hub.keep(mem) // so that it comes along when the session moves
 	buf := appendField(frameOf("ok"), "id", m.id)
 	buf = appendField(appendField(buf, "room", m.room), "name", m.name)
 	c.send(seal("ok", appendNumber(buf, "ttl", ttl.Milliseconds())))
@@ -84,6 +85,7 @@ func (m *member) lock(ctx context.Context, name string, ttl time.Duration) error
 	switch {
 	case err != nil:
 		m.holdLocked(name, time.Time{})
+	case m.gone && !m.ended: // it is taken again where the session is now
 	case m.gone:
 		r.hub.spawn(func() { r.unlock(name, m.session) }) // the session has ended meanwhile
 	default:

@@ -143,14 +143,17 @@ func (g *consumerGroup) close() {
 
 // releaseAll gives the leases back of all rooms at which nobody works any more, some at a time.
 func (g *consumerGroup) releaseAll(ctx context.Context) {
+	var held []*errand
 	g.mu.Lock()
-	defer g.mu.Unlock() // the group is closed: nobody waits for it
+	for _, e := range g.errands {
+		if e.state != working && !e.leased.IsZero() {
+			held = append(held, e)
+		}
+	}
+	g.mu.Unlock()
 	var releases sync.WaitGroup
 	slots := make(chan struct{}, groupWorkers)
-	for _, e := range g.errands {
-		if e.state == working || e.leased.IsZero() {
-			continue
-		}
+	for _, e := range held {
 		slots <- struct{}{}
 		releases.Go(func() {
 			g.release(ctx, e)

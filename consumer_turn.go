@@ -189,6 +189,10 @@ func (g *consumerGroup) keep(ctx context.Context, e *errand, lost context.Cancel
 		}
 		_, head, _ := g.all.hub.look(e.room)
 		now := time.Now()
+		if !now.Before(e.leased) { // the process stood still: another may have gone on
+			lost(errLeaseLost)
+			return
+		}
 		err := g.hold(ctx, e, head, now)
 		if ErrorCode(err) == CodeLocked || err != nil && now.Add(groupPause).After(e.leased) {
 			lost(errLeaseLost)

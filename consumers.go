@@ -73,9 +73,8 @@ func (s *consumers) tick() {
 	}
 }
 
-// close begins nothing more, ends the contexts of what is under way, waits for that until ctx ends, and gives
-// the leases back.
-func (s *consumers) close(ctx context.Context) {
+// stop begins nothing more, and ends the contexts of what is under way.
+func (s *consumers) stop() {
 	if s == nil {
 		return
 	}
@@ -83,6 +82,13 @@ func (s *consumers) close(ctx context.Context) {
 		g.close()
 	}
 	s.cancel()
+}
+
+// wait waits for what is under way until ctx ends, and gives the leases back.
+func (s *consumers) wait(ctx context.Context) {
+	if s == nil {
+		return
+	}
 	ended := make(chan struct{})
 	go func() { // ends with the last Handle
 		s.work.Wait()

@@ -66,7 +66,11 @@ func (d *document) drop() {
 // add takes the next confirmed operation. What it has already is left out, and behind a hole it is of no use.
 func (d *document) add(op *Operation) {
 	switch {
-	case !d.loaded || op.Seq <= d.head.Seq:
+	case !d.loaded || op.Seq < d.head.Seq:
+	case op.Seq == d.head.Seq:
+		if op.Position() != d.head { // it was read from a history that is void by now
+			d.drop()
+		}
 	case op.Seq != d.head.Seq+1:
 		d.drop()
 	default:
@@ -89,9 +93,10 @@ func (d *document) check(op []byte) error {
 	return err
 }
 
-// fits returns why a state of that size is too large.
-func (d *document) fits(size int) error {
-	if size <= d.rule.MaxBytes {
+// fits returns why what becomes of a state is too large. One that is, because the bound was larger or several
+// instances let something pass, may shrink.
+func (d *document) fits(before, after []byte) error {
+	if len(after) <= d.rule.MaxBytes || len(after) < len(before) {
 		return nil
 	}
 	return Errorf(CodeTooLarge, "the state of the room would be larger than "+strconv.Itoa(d.rule.MaxBytes)+" bytes")

@@ -78,12 +78,16 @@ func (h *Hub) SaveSnapshot(ctx context.Context, room string, s Snapshot) error {
 		return Errorf(CodeInvalidMessage, "data must be one JSON text")
 	}
 	s.Data = compactJSON(s.Data)
+	r, era := h.peek(room), 0
+	if r != nil {
+		era = r.era()
+	}
 	if err := h.cfg.Log.SaveSnapshot(ctx, room, s); err != nil {
 		return err
 	}
 	h.stats.snapshots.Add(1)
-	if r := h.peek(room); r != nil {
-		r.saved(s)
+	if r != nil {
+		r.keepSnapshot(s, era)
 	}
 	return nil
 }

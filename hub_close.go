@@ -33,9 +33,10 @@ func (h *Hub) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
 	defer cancel()
 	h.finish(ctx)
-	h.consumers.close(ctx)
+	h.consumers.stop()
 	h.sayBye(ctx)
 	h.depart(ctx)
+	h.consumers.wait(ctx)
 	h.stopBus()
 	for _, r := range h.allRooms() {
 		<-r.ready // the backends' own timeouts bound it

@@ -109,10 +109,8 @@ func (r *room) acquire(ctx context.Context, name, owner string, ttl time.Duratio
 		return Unavailable(err)
 	case code == CodeInternal:
 		return Unavailable(err) // it is settling
-	case err != nil && code == CodeUnavailable:
-		r.hub.spawn(func() { r.unlock(name, owner) }) // it may have been taken
 	}
-	return err
+	return err // one that is in doubt ends by itself, if it was taken
 }
 
 // unlock gives a lock back. One that cannot be given back ends by itself.

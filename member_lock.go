@@ -130,11 +130,16 @@ func (r *room) retakeLocks() {
 	r.mu.Unlock()
 	for _, c := range claims {
 		left := time.Until(c.until)
-		if left > 0 && r.acquire(r.hub.ctx, c.name, c.m.session, left, true) == nil {
-			continue
-		}
+		taken := left > 0 && r.acquire(r.hub.ctx, c.name, c.m.session, left, true) == nil
 		r.mu.Lock()
-		c.m.holdLocked(c.name, time.Time{})
+		_, wanted := c.m.locks[c.name]
+		wanted = wanted && !c.m.ended
+		if !taken {
+			c.m.holdLocked(c.name, time.Time{})
+		}
 		r.mu.Unlock()
+		if taken && !wanted { // it was released meanwhile
+			r.unlock(c.name, c.m.session)
+		}
 	}
 }

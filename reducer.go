@@ -33,7 +33,7 @@ type Folder interface {
 	Fold(state []byte, ops [][]byte) ([]byte, error)
 }
 
-// Differ is a [Reducer] that can go back: see [Hub.Restore].
+// Differ is a [Reducer] that can go back: see [Hub.RestoreRoom].
 type Differ interface {
 	Reducer
 	// Diff returns an operation that makes one state of another, nil when they are alike. Either may be

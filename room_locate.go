@@ -110,7 +110,7 @@ func (r *room) atHandLocked(from Position) *Snapshot {
 	if s := r.snapshots.cached; s != nil && (best == nil || s.Position.Seq > best.Position.Seq) {
 		best = s
 	}
-	if best == nil || best.Position.Seq < from.Seq {
+	if best == nil || best.Position.Seq < from.Seq || r.differsLocked(best.Position) {
 		return nil
 	}
 	return best
@@ -141,7 +141,10 @@ func (r *room) fromSnapshot(ctx context.Context, e entry, page Page, given bool)
 	case "":
 		e.position, e.snapshot = s.Position, s
 		return e, nil
-	case CodeNotFound:
+	case CodeNotFound: // it turned out to be damaged
+		if page.Base.Seq > 0 {
+			e.reason = "trimmed"
+		}
 		return e, nil
 	case CodeUnavailable:
 		return r.guess(Position{}, false), nil

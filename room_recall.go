@@ -32,9 +32,9 @@ func (r *room) recallState(ctx context.Context) {
 		return
 	}
 	r.mu.Lock()
-	at := r.snapshots.newest
+	at, closed := r.snapshots.newest, r.closed
 	r.mu.Unlock()
-	if at.Seq > 0 {
+	if at.Seq > 0 && !closed {
 		_, _ = r.storedSnapshot(ctx, at)
 	}
 }

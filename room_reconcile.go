@@ -214,6 +214,7 @@ func (r *room) startOverLocked(at Position, reason string) {
 	r.seq.restart(at)
 	r.ring.rewind(at)
 	r.document.drop()
+	r.snapshots.dropLocked()
 	r.pages = nil
 	r.recallLocked()
 	for _, m := range r.list {
@@ -228,6 +229,7 @@ func (r *room) beginLocked(head Position) {
 	r.seq.restart(head)
 	r.ring.rewind(head)
 	r.document.drop()
+	r.snapshots.dropLocked()
 	r.recallLocked()
 	for _, m := range r.list {
 		switch {

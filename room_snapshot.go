@@ -87,7 +87,7 @@ func (r *room) storedSnapshot(ctx context.Context, at Position) (*Snapshot, erro
 		return nil, Unavailable(ctx.Err())
 	}
 	r.mu.Lock()
-	cached := r.snapshots.cached
+	cached, era := r.snapshots.cached, r.seq.era
 	r.mu.Unlock()
 	if cached != nil && cached.Position == at {
 		return cached, nil
@@ -96,19 +96,25 @@ func (r *room) storedSnapshot(ctx context.Context, at Position) (*Snapshot, erro
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.snapshots.keepLocked(s)
+	r.keepSnapshot(s, era)
 	return &s, nil
 }
 
-// saved notes a snapshot that was stored.
-func (r *room) saved(s Snapshot) {
+// keepSnapshot notes a snapshot that was read or stored, unless the history of the room has become another one
+// meanwhile.
+func (r *room) keepSnapshot(s Snapshot, era int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.Position.Seq > 0 {
+	if s.Position.Seq > 0 && era == r.seq.era && !r.closed {
 		r.snapshots.keepLocked(s)
 	}
+}
+
+// era names the history that the room is in.
+func (r *room) era() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seq.era
 }
 
 // snapshotDueLocked reports whether the room needs a new snapshot, and it is time to see to it.
@@ -139,8 +145,11 @@ func (r *room) seeToSnapshot(now time.Time) {
 func (r *room) snapshot() {
 	ctx := r.hub.ctx
 	granted := r.claimSnapshot(ctx)
-	var err error
-	if granted && r.stillDue(ctx) {
+	due, err := false, error(nil)
+	if granted {
+		due, err = r.stillDue(ctx)
+	}
+	if due {
 		if r.document.rule == nil {
 			r.askForSnapshot()
 			r.mu.Lock()
@@ -180,10 +189,10 @@ func (r *room) claimSnapshot(ctx context.Context) bool {
 }
 
 // stillDue looks at the log: another instance may have made a snapshot meanwhile.
-func (r *room) stillDue(ctx context.Context) bool {
+func (r *room) stillDue(ctx context.Context) (bool, error) {
 	page, err := r.hub.cfg.Log.Read(ctx, r.id, Query{Unchecked: true})
 	if err != nil && ErrorCode(err) != CodeTrimmed {
-		return false
+		return false, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -197,11 +206,12 @@ func (r *room) stillDue(ctx context.Context) bool {
 	}
 	known := s.newest
 	s.learnLocked(page.Snapshot)
-	return s.newest == known
+	return s.newest == known, nil
 }
 
 // makeSnapshot stores the state at the head.
 func (r *room) makeSnapshot(ctx context.Context) error {
+	era := r.era()
 	s, err := orNull(r.state(ctx, 0))
 	if err == nil {
 		err = r.hub.cfg.Log.SaveSnapshot(ctx, r.id, s)
@@ -210,7 +220,7 @@ func (r *room) makeSnapshot(ctx context.Context) error {
 		r.hub.log.Warn("making a snapshot failed", "room", r.id, "error", err)
 		return err
 	}
-	r.saved(s)
+	r.keepSnapshot(s, era)
 	r.hub.stats.snapshots.Add(1)
 	return nil
 }
@@ -252,7 +262,7 @@ func (r *room) saveAgain(ctx context.Context) {
 		return
 	}
 	r.mu.Lock()
-	known, cached, loaded := r.snapshots.newest, r.snapshots.cached, r.document.loaded
+	known, cached, loaded, era := r.snapshots.newest, r.snapshots.cached, r.document.loaded, r.seq.era
 	if page.Snapshot.Seq < known.Seq {
 		r.snapshots.newest = page.Snapshot
 	}
@@ -261,7 +271,7 @@ func (r *room) saveAgain(ctx context.Context) {
 		return
 	}
 	if cached != nil && cached.Position.Seq >= page.Base.Seq && r.hub.cfg.Log.SaveSnapshot(ctx, r.id, *cached) == nil {
-		r.saved(*cached)
+		r.keepSnapshot(*cached, era)
 		return
 	}
 	if loaded {

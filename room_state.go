@@ -89,6 +89,9 @@ func (r *room) load(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return errMoving // nobody would give its memory back
+	}
 	r.document.begin(s)
 	return nil
 }
@@ -99,6 +102,8 @@ func (r *room) beginHere() bool {
 	defer r.mu.Unlock()
 	d, cached := &r.document, r.snapshots.cached
 	switch {
+	case r.closed:
+		return false
 	case d.loaded:
 	case cached != nil && r.ring.contains(cached.Position):
 		d.begin(*cached)
@@ -253,7 +258,7 @@ func (r *room) applicable(ctx context.Context, ops []Operation) error {
 			return rejected(err)
 		}
 	}
-	return d.fits(len(state))
+	return d.fits(s.Data, state)
 }
 
 // knownState returns the present state. It is not known while the log is away and the room has none, and when
@@ -278,11 +283,14 @@ func (r *room) checked(ctx context.Context, ops []Operation) error {
 	if loaded && most <= d.rule.MaxBytes {
 		return nil
 	}
-	if _, known := r.knownState(ctx); !known {
+	s, known := r.knownState(ctx)
+	if !known || len(s.Data)+size <= d.rule.MaxBytes {
 		return nil
 	}
-	r.mu.Lock()
-	most = d.most() + size
-	r.mu.Unlock()
-	return d.fits(most)
+	data := make([][]byte, len(ops)) // it is close: what they come to counts
+	for i := range ops {
+		data[i] = ops[i].Data
+	}
+	next, _, _ := d.rule.reduce(s.Data, data)
+	return d.fits(s.Data, next)
 }

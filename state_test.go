@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -272,4 +273,36 @@ func TestConfig_OnOperationState(t *testing.T) {
 		t.Errorf("answered %v", got)
 	}
 	wantState(t, h, "r", `{"seats":3,"by":"ann"}`)
+}
+
+// A room at its limit can be made smaller, and go back to what was smaller; it cannot grow.
+func TestReduction_MaxBytes(t *testing.T) {
+	rules := []flow.Reduction{{Rooms: "*", Reducer: mergepatch.Reducer{}, MaxBytes: 100}}
+	h := newHub(t, flow.Config{Reductions: rules})
+	put := func(key string, size int) (flow.Submitted, flow.Code) {
+		patch := fmt.Appendf(nil, `{%q:%q}`, key, strings.Repeat("x", size))
+		s, err := h.Submit(t.Context(), "r", flow.User{ID: "ann"}, "", patch)
+		return s, flow.ErrorCode(err)
+	}
+	small, code := put("a", 60)
+	if code != "" {
+		t.Fatal(code)
+	}
+	if _, code := put("b", 23); code != "" {
+		t.Errorf("up to the limit: %s", code)
+	}
+	if _, code := put("c", 20); code != flow.CodeTooLarge {
+		t.Errorf("beyond the limit: %q", code)
+	}
+	if _, code := put("a", 50); code != "" {
+		t.Errorf("smaller: %s", code)
+	}
+	to, err := flow.ParsePosition(small.Position)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.RestoreRoom(t.Context(), "r", flow.User{ID: "ann"}, to); err != nil {
+		t.Errorf("back to what was smaller: %v", err)
+	}
+	wantState(t, h, "r", fmt.Sprintf(`{"a":%q}`, strings.Repeat("x", 60)))
 }
