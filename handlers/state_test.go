@@ -76,7 +76,8 @@ func TestRestore(t *testing.T) {
 	again := restore("board-1", adminToken, late).wantStatus(t, http.StatusCreated).object(t).str("position")
 	s.wantReduced(t, "board-1", again, `{"a":2,"e":[]}`)
 	restore("board-1", "as-owner", "2:0123456789abcdef").wantCode(t, flow.CodeDiverged)
-	gone := restore("board-1", "as-owner", "0:0000000000000000").wantStatus(t, http.StatusCreated).object(t).str("position")
+	gone := restore("board-1", "as-owner", "0:0000000000000000").wantStatus(t, http.StatusCreated).
+		object(t).str("position")
 	s.wantReduced(t, "board-1", gone, "null")
 	restore("board-1", "as-owner", "9:0123456789abcdef").wantCode(t, flow.CodeDiverged)
 	restore("board-1", "as-owner", "nonsense").wantCode(t, flow.CodeInvalidMessage)
