@@ -26,7 +26,6 @@ func (c *Conn) lock(m *message) {
 		c.refuse(m, err)
 		return
 	}
-	c.hub.keep(mem) // so that it comes along when the session moves
 	buf := appendField(frameOf("ok"), "id", m.id)
 	buf = appendField(appendField(buf, "room", m.room), "name", m.name)
 	c.send(seal("ok", appendNumber(buf, "ttl", ttl.Milliseconds())))
@@ -66,30 +65,4 @@ func lockTTL(value []byte) (time.Duration, error) {
 		return 0, Errorf(CodeInvalidMessage, "ttl must be a whole number of milliseconds, from 1000 to 60000")
 	}
 	return time.Duration(ms) * time.Millisecond, nil
-}
-
-// lock takes a lock. What this instance believes ends no later than in the backend: time counts from before the
-// request. After one whose outcome is in doubt it believes in none.
-func (m *member) lock(ctx context.Context, name string, ttl time.Duration) error {
-	r, before := m.room, time.Now()
-	r.mu.Lock()
-	until, has := m.locks[name]
-	full := len(m.locks) >= maxLocks && !has
-	r.mu.Unlock()
-	if full {
-		return Errorf(CodeTooLarge, "a session may have 32 locks in a room at most")
-	}
-	err := r.acquire(ctx, name, m.session, ttl, has && before.Before(until))
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case err != nil:
-		m.holdLocked(name, time.Time{})
-	case m.gone && !m.ended: // it is taken again where the session is now
-	case m.gone:
-		r.hub.spawn(func() { r.unlock(name, m.session) }) // the session has ended meanwhile
-	default:
-		m.holdLocked(name, before.Add(ttl))
-	}
-	return err
 }

@@ -35,7 +35,9 @@ func (l Lock) MarshalJSON() ([]byte, error) {
 
 // Lock takes a lock for an owner of the application's choosing, or sets its end anew; ttl is 1 s to 1 min. It is
 // exact on all instances that share the log. [CodeLocked] when another has it, with the time until it ends;
-// [CodeUnavailable] while the log is away, or is being put right.
+// [CodeUnavailable] while the log is away, or is being put right: then it may be taken all the same, and a lock that
+// the owner had stays its own. It is not taken again for the owner when the log has lost its memory, as those of
+// sessions are.
 func (h *Hub) Lock(ctx context.Context, room, name, owner string, ttl time.Duration) error {
 	if err := h.checkLock(room, name, ttl); err != nil {
 		return err
@@ -45,6 +47,13 @@ func (h *Hub) Lock(ctx context.Context, room, name, owner string, ttl time.Durat
 		return err
 	}
 	defer r.exit()
+	health := h.cfg.Log.Health(room)
+	r.mu.Lock()
+	safe := r.lockableLocked(health)
+	r.mu.Unlock()
+	if !safe {
+		return errLocksUnsafe()
+	}
 	return r.acquire(ctx, name, appPrefix+owner, ttl, false)
 }
 
@@ -88,18 +97,26 @@ func (h *Hub) checkLock(room, name string, ttl time.Duration) error {
 	return nil
 }
 
-// acquire takes a lock in the backend, if the room's log serves. held says that the owner has it already.
+// lockableLocked reports whether locks are safe: the log serves, and has done so since the room was compared with
+// it. health is what the log says of the room.
+func (r *room) lockableLocked(health Health) bool {
+	steady := health.State == Live && health.Since.Equal(r.since)
+	return steady && r.phase == phaseLive && r.comparedLocked() && !r.deleted
+}
+
+func errLocksUnsafe() *Error {
+	return &Error{Code: CodeUnavailable, Message: "locks are not safe now, try again", RetryAfter: time.Second}
+}
+
+// acquire takes a lock in the backend. held says that the owner has it already.
 func (r *room) acquire(ctx context.Context, name, owner string, ttl time.Duration, held bool) error {
 	r.mu.Lock()
-	fence, live := r.seq.head, r.phase == phaseLive && r.comparedLocked() && !r.deleted
+	fence := r.seq.head
 	r.mu.Unlock()
-	if !live && !held {
-		return &Error{Code: CodeUnavailable, Message: "locks are not safe now, try again", RetryAfter: time.Second}
-	}
 	lease := Lease{Name: lockPrefix + name, Owner: owner, TTL: ttl}
 	got, err := r.hub.cfg.Leases.Acquire(ctx, r.id, fence, lease, held)
-	switch code := ErrorCode(err); {
-	case code == CodeLocked:
+	switch {
+	case ErrorCode(err) == CodeLocked:
 		wait := max(got.TTL, time.Millisecond)
 		return &Error{Code: CodeLocked, Message: "somebody else has this lock", RetryAfter: wait}
 	case mustReconcile(err):
@@ -107,10 +124,8 @@ func (r *room) acquire(ctx context.Context, name, owner string, ttl time.Duratio
 		r.troubleLocked(err)
 		r.mu.Unlock()
 		return Unavailable(err)
-	case code == CodeInternal:
-		return Unavailable(err) // it is settling
 	}
-	return err // one that is in doubt ends by itself, if it was taken
+	return err
 }
 
 // unlock gives a lock back. One that cannot be given back ends by itself.

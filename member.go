@@ -31,6 +31,7 @@ type member struct {
 	ended    bool                 // for good: the store must not have it
 	guessed  bool                 // cursor was taken as good while the log was away, and must be checked
 	locks    map[string]time.Time // until when it has which
+	unsure   bool                 // it came from elsewhere, and may have locks in the backend
 	ops      bucket
 	events   bucket
 	moves    bucket

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"time"
@@ -46,23 +47,87 @@ func (m *member) holdLocked(name string, until time.Time) {
 
 // showLocksLocked tells everybody which locks a member has.
 func (m *member) showLocksLocked() {
-	key := presenceKey{name: locksKey}
-	if names := slices.Sorted(maps.Keys(m.locks)); len(names) > 0 {
-		key.value = append(key.value, '[')
-		for i, name := range names {
-			if i > 0 {
-				key.value = append(key.value, ',')
-			}
-			key.value = appendString(key.value, name)
-		}
-		key.value = append(key.value, ']')
-	}
 	if m.gone {
 		return
 	}
-	patch := presence{key}
+	patch := presence{m.shownLocks()}
 	m.state, m.unsaved = m.state.merge(patch), true
 	m.room.movedLocked(m.session, patch)
+}
+
+// shownLocks returns the key of presence that tells which locks a member has; without a value when there are none.
+// The room's lock is held.
+func (m *member) shownLocks() presenceKey {
+	key := presenceKey{name: locksKey}
+	if len(m.locks) == 0 {
+		return key
+	}
+	key.value = append(key.value, '[')
+	for i, name := range slices.Sorted(maps.Keys(m.locks)) {
+		if i > 0 {
+			key.value = append(key.value, ',')
+		}
+		key.value = appendString(key.value, name)
+	}
+	key.value = append(key.value, ']')
+	return key
+}
+
+// lock takes a lock. What this instance believes ends no later than in the backend: time counts from before the
+// request.
+func (m *member) lock(ctx context.Context, name string, ttl time.Duration) error {
+	r, before := m.room, time.Now()
+	had, err := m.mayLock(name, before)
+	if err != nil {
+		return err
+	}
+	err = r.acquire(ctx, name, m.session, ttl, had)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m.tookLocked(name, before.Add(ttl), err)
+	return err
+}
+
+// mayLock refuses what the backend need not be asked, and reports whether the member has the lock already.
+func (m *member) mayLock(name string, now time.Time) (had bool, err error) {
+	r := m.room
+	health := r.hub.cfg.Log.Health(r.id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m.endLocksLocked(now)
+	_, had = m.locks[name]
+	switch {
+	case had: // what is its own it may renew also while the log settles
+	case !r.lockableLocked(health):
+		return false, errLocksUnsafe()
+	case len(m.locks) >= maxLocks:
+		return false, Errorf(CodeTooLarge, "a session may have 32 locks in a room at most")
+	}
+	return had, nil
+}
+
+// tookLocked draws the conclusions from a request that asked for a lock until then. The client goes by the answers
+// it got, so what it was given before stands when the outcome is in doubt, until the sooner of the two ends. What is
+// new is then not had, and ends by itself if it was taken.
+func (m *member) tookLocked(name string, until time.Time, err error) {
+	known, has := m.locks[name]
+	switch code := ErrorCode(err); {
+	case err == nil && m.gone:
+		m.giveBackLocked(name)
+	case err == nil:
+		m.holdLocked(name, until)
+	case code == CodeLocked || code == CodeRoomDeleted:
+		m.holdLocked(name, time.Time{})
+	case has && until.Before(known):
+		m.holdLocked(name, until)
+	}
+}
+
+// giveBackLocked releases a lock that the session does not have. One that lives on elsewhere may have it there.
+func (m *member) giveBackLocked(name string) {
+	if !m.gone || m.ended {
+		m.room.hub.spawn(func() { m.room.unlock(name, m.session) })
+	}
 }
 
 // endLocksLocked lets go of the locks whose time is over.
@@ -89,57 +154,5 @@ func (m *member) lockNames(reason LeaveReason) []string {
 func (m *member) releaseLocks(names []string) {
 	for _, name := range names {
 		m.room.unlock(name, m.session)
-	}
-}
-
-// regainLocks finds the locks of a session that came with it from another instance.
-func (m *member) regainLocks() {
-	r, now := m.room, time.Now()
-	locks, err := r.hub.Locks(r.hub.ctx, r.id)
-	if err != nil {
-		locks = nil // they end by themselves, and cannot be relied on
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	held := map[string]time.Time{}
-	for _, l := range locks {
-		if l.Owner == m.session {
-			held[l.Name] = now.Add(l.TTL)
-		}
-	}
-	maps.Copy(held, m.locks) // those that were taken meanwhile
-	m.locks = held
-	m.showLocksLocked()
-}
-
-// retakeLocks takes the locks of members again, after the log was away or has lost its memory. One that cannot be
-// had again is over.
-func (r *room) retakeLocks() {
-	type claim struct {
-		m     *member
-		name  string
-		until time.Time
-	}
-	var claims []claim
-	r.mu.Lock()
-	for _, m := range r.members {
-		for name, until := range m.locks {
-			claims = append(claims, claim{m, name, until})
-		}
-	}
-	r.mu.Unlock()
-	for _, c := range claims {
-		left := time.Until(c.until)
-		taken := left > 0 && r.acquire(r.hub.ctx, c.name, c.m.session, left, true) == nil
-		r.mu.Lock()
-		_, wanted := c.m.locks[c.name]
-		wanted = wanted && !c.m.ended
-		if !taken {
-			c.m.holdLocked(c.name, time.Time{})
-		}
-		r.mu.Unlock()
-		if taken && !wanted { // it was released meanwhile
-			r.unlock(c.name, c.m.session)
-		}
 	}
 }

@@ -50,6 +50,8 @@ type room struct {
 	pages     []*sharedPage      // of the log, for those who are behind
 	looking   bool               // somebody reads for those who join
 	next      *look              // what they wait for
+	regaining bool               // somebody reads the locks of those who come from elsewhere
+	regain    *regain            // what they wait for
 	deleted   bool
 	closed    bool
 }

@@ -54,6 +54,7 @@ func (c *Conn) tryJoin(ctx context.Context, m *message) error {
 	if m.resume != "" { // whoever had it lets it go
 		c.hub.control.send(peerMessage{Kind: peerTake, Room: r.id, Session: session.ID})
 	}
+	r.regainLocks(session.ID)
 	return nil
 }
 
@@ -188,6 +189,7 @@ func (r *room) admit(ctx context.Context, a admission) error {
 		return nil
 	}
 	m.claimed = s.Claimed
+	m.unsure = m.unsure || isNew && !a.fresh && h.cfg.Leases != nil
 	m.attachLocked(a.conn, a.access, a.at)
 	r.enterLocked(m, parsePresence(s.Presence), isNew)
 	m.unsaved = !saved || !a.fresh // who had a session before may write it once more, after us
@@ -196,11 +198,7 @@ func (r *room) admit(ctx context.Context, a admission) error {
 	r.startLocked(m, a.at)
 	r.relayTo(m)
 	p := m.participant()
-	moved := isNew && m.state.reserved() != "" // it comes with locks from another instance
 	r.mu.Unlock()
-	if moved {
-		h.spawn(m.regainLocks)
-	}
 	if before != nil {
 		m.dismiss(before, LeaveReplaced)
 	}

@@ -70,6 +70,7 @@ func (m *member) move(patch presence) (wait time.Duration, err error) {
 // and is shown only if it brought something new.
 func (r *room) enterLocked(m *member, state presence, isNew bool) {
 	before := m.state
+	state = state.merge(presence{m.shownLocks()}) // what a store or an earlier look said may be over
 	m.state = state
 	if !isNew {
 		if patch := before.diff(state); len(patch) > 0 {
@@ -133,7 +134,7 @@ func (r *room) showLocked() {
 	only := ""
 	if len(r.changes) == 1 && len(r.left) == 0 {
 		for session, ch := range r.changes {
-			if ch.joined {
+			if ch.joined && len(ch.keys) == 0 {
 				only = session // its own list has it already
 			}
 		}

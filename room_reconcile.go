@@ -61,8 +61,7 @@ func (r *room) reconcile() {
 	if r.hopes(found) || !r.accept(head, found) {
 		return
 	}
-	r.retakeLocks() // within the settle window, in which nobody else can take them
-	if !r.settle(found) {
+	if !r.retakeLocks() || !r.settle(found) { // within the settle window, in which nobody else can take them
 		return
 	}
 	r.saveAgain(r.hub.ctx)
