@@ -22,13 +22,20 @@ type RoomInfo struct {
 	Snapshot     string `json:"snapshot,omitempty"` // the position of the newest snapshot
 }
 
-// Operations returns a page of a room's log; see [Log.Read]. While the log is away, what this instance has
-// of it is returned, if that reaches back to q.After.
+// pageBytes is about how much data one page of [Hub.Operations] has at most.
+const pageBytes = 8 << 20
+
+// Operations returns a page of a room's log; see [Log.Read]. It has q.Limit operations if the log does, but not
+// more than about 8 MiB. While the log is away, what this instance has of it is returned, if that reaches back
+// to q.After.
 func (h *Hub) Operations(ctx context.Context, room string, q Query) (Page, error) {
 	if !ValidRoom(room) {
 		return Page{}, errInvalidRoom()
 	}
 	page, err := h.cfg.Log.Read(ctx, room, q)
+	if err == nil {
+		h.fill(ctx, room, &page, q.Limit)
+	}
 	if ErrorCode(err) != CodeUnavailable {
 		return page, err
 	}
@@ -38,6 +45,27 @@ func (h *Hub) Operations(ctx context.Context, room string, q Query) (Page, error
 		}
 	}
 	return page, err
+}
+
+// fill adds to a page what it lacks up to a limit, because a backend gives less at a time. What it cannot get is
+// left for the next page.
+func (h *Hub) fill(ctx context.Context, room string, page *Page, limit int) {
+	size, seen := 0, 0
+	for n := len(page.Operations); n > 0 && n < limit; n = len(page.Operations) {
+		for ; seen < n; seen++ {
+			size += len(page.Operations[seen].Data)
+		}
+		last := page.Operations[n-1].Position()
+		if last.Seq >= page.Head.Seq || size >= pageBytes {
+			return
+		}
+		more, err := h.cfg.Log.Read(ctx, room, Query{After: last, Limit: limit - n})
+		if err != nil || len(more.Operations) == 0 {
+			return
+		}
+		page.Operations = slices.Concat(page.Operations, more.Operations)
+		page.Head = more.Head
+	}
 }
 
 // recent answers a query from the ring; ok is false when the ring does not reach that far.

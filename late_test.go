@@ -166,3 +166,21 @@ func TestConfig_OnRoom(t *testing.T) {
 		}
 	})
 }
+
+// A page has as many operations as it was asked for, whatever the backend gives at a time.
+func TestHub_OperationsLimit(t *testing.T) {
+	onCluster(t, flow.Config{}, func(t *testing.T, one, _ *flow.Hub) {
+		writeNumbers(t, one, "r", 1, 700)
+		for _, limit := range []int{1, 199, 201, 650, 1000} {
+			page, err := one.Operations(t.Context(), "r", flow.Query{Unchecked: true, Limit: limit})
+			if err != nil || len(page.Operations) != min(limit, 700) {
+				t.Fatalf("limit %d: %d operations, %v", limit, len(page.Operations), err)
+			}
+			for i, op := range page.Operations {
+				if op.Seq != uint64(i)+1 {
+					t.Fatalf("limit %d: operation %d has seq %d", limit, i, op.Seq)
+				}
+			}
+		}
+	})
+}
