@@ -106,10 +106,10 @@ func (b *breaker) trip(term uint64, c class, reason string, err error) {
 	if was.term != term || was.state != flow.Live {
 		return
 	}
-	b.changeLocked(&status{state: flow.Degraded, cause: err, reason: reason})
 	if c != configuration && !b.lastProof().IsZero() {
-		b.logger.Warn("redis is away", "reason", reason, "class", c.String())
+		b.logger.Warn("redis is away", "reason", reason, "class", c.String()) // whoever sees the change finds the line
 	}
+	b.changeLocked(&status{state: flow.Degraded, cause: err, reason: reason})
 }
 
 // restore makes the breaker live.
@@ -121,8 +121,8 @@ func (b *breaker) restore() {
 		return
 	}
 	clear(b.told)
-	b.changeLocked(&status{state: flow.Live})
 	b.logger.Info("redis is back", "after", time.Since(was.since).Round(time.Millisecond))
+	b.changeLocked(&status{state: flow.Live})
 }
 
 func (b *breaker) changeLocked(to *status) {
