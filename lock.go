@@ -49,10 +49,10 @@ func (h *Hub) Lock(ctx context.Context, room, name, owner string, ttl time.Durat
 	defer r.exit()
 	health := h.cfg.Log.Health(room)
 	r.mu.Lock()
-	err = r.lockableLocked(health)
+	safe := r.lockableLocked(health)
 	r.mu.Unlock()
-	if err != nil {
-		return err
+	if !safe {
+		return errLocksUnsafe()
 	}
 	return r.acquire(ctx, name, appPrefix+owner, ttl, false)
 }
@@ -97,30 +97,15 @@ func (h *Hub) checkLock(room, name string, ttl time.Duration) error {
 	return nil
 }
 
-// lockPause is for how long after an outage, or after a loss that came without one, locks are only had again by
-// those who had them: the instances find out about Redis seconds after each other, and one that is late has
-// promises to keep.
-const lockPause = 5 * time.Second
-
-// lockableLocked returns why nobody new gets a lock; nil when locks are safe. health is what the log says of the
-// room.
-func (r *room) lockableLocked(health Health) error {
+// lockableLocked reports whether locks are safe: the log serves, and has done so since the room was compared with
+// it. health is what the log says of the room.
+func (r *room) lockableLocked(health Health) bool {
 	steady := health.State == Live && health.Since.Equal(r.since)
-	if !steady || r.phase != phaseLive || !r.comparedLocked() || r.deleted {
-		return errLocksUnsafe(time.Second)
-	}
-	from := r.broken.Add(lockPause)
-	if health.Since.After(r.hub.stats.started) && health.Since.Add(lockPause).After(from) {
-		from = health.Since.Add(lockPause) // what is older is no outage that anybody here had
-	}
-	if wait := time.Until(from); wait > 0 {
-		return errLocksUnsafe(wait)
-	}
-	return nil
+	return steady && r.phase == phaseLive && r.comparedLocked() && !r.deleted
 }
 
-func errLocksUnsafe(wait time.Duration) *Error {
-	return &Error{Code: CodeUnavailable, Message: "locks are not safe now, try again", RetryAfter: wait}
+func errLocksUnsafe() *Error {
+	return &Error{Code: CodeUnavailable, Message: "locks are not safe now, try again", RetryAfter: time.Second}
 }
 
 // acquire takes a lock in the backend. held says that the owner has it already.
