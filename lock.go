@@ -49,10 +49,10 @@ func (h *Hub) Lock(ctx context.Context, room, name, owner string, ttl time.Durat
 	defer r.exit()
 	health := h.cfg.Log.Health(room)
 	r.mu.Lock()
-	safe := r.lockableLocked(health)
+	err = r.lockableLocked(health)
 	r.mu.Unlock()
-	if !safe {
-		return errLocksUnsafe()
+	if err != nil {
+		return err
 	}
 	return r.acquire(ctx, name, appPrefix+owner, ttl, false)
 }
@@ -97,15 +97,30 @@ func (h *Hub) checkLock(room, name string, ttl time.Duration) error {
 	return nil
 }
 
-// lockableLocked reports whether locks are safe: the log serves, and has done so since the room was compared with
-// it. health is what the log says of the room.
-func (r *room) lockableLocked(health Health) bool {
+// lockPause is for how long after an outage, or after a loss that came without one, locks are only had again by
+// those who had them: the instances find out about Redis seconds after each other, and one that is late has
+// promises to keep.
+const lockPause = 5 * time.Second
+
+// lockableLocked returns why nobody new gets a lock; nil when locks are safe. health is what the log says of the
+// room.
+func (r *room) lockableLocked(health Health) error {
 	steady := health.State == Live && health.Since.Equal(r.since)
-	return steady && r.phase == phaseLive && r.comparedLocked() && !r.deleted
+	if !steady || r.phase != phaseLive || !r.comparedLocked() || r.deleted {
+		return errLocksUnsafe(time.Second)
+	}
+	from := r.broken.Add(lockPause)
+	if health.Since.After(r.hub.stats.started) && health.Since.Add(lockPause).After(from) {
+		from = health.Since.Add(lockPause) // what is older is no outage that anybody here had
+	}
+	if wait := time.Until(from); wait > 0 {
+		return errLocksUnsafe(wait)
+	}
+	return nil
 }
 
-func errLocksUnsafe() *Error {
-	return &Error{Code: CodeUnavailable, Message: "locks are not safe now, try again", RetryAfter: time.Second}
+func errLocksUnsafe(wait time.Duration) *Error {
+	return &Error{Code: CodeUnavailable, Message: "locks are not safe now, try again", RetryAfter: wait}
 }
 
 // acquire takes a lock in the backend. held says that the owner has it already.

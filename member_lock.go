@@ -96,14 +96,13 @@ func (m *member) mayLock(name string, now time.Time) (had bool, err error) {
 	defer r.mu.Unlock()
 	m.endLocksLocked(now)
 	_, had = m.locks[name]
-	switch {
-	case had: // what is its own it may renew also while the log settles
-	case !r.lockableLocked(health):
-		return false, errLocksUnsafe()
-	case len(m.locks) >= maxLocks:
+	if had {
+		return true, nil // what is its own it may renew also while the log settles
+	}
+	if len(m.locks) >= maxLocks {
 		return false, Errorf(CodeTooLarge, "a session may have 32 locks in a room at most")
 	}
-	return had, nil
+	return false, r.lockableLocked(health)
 }
 
 // tookLocked draws the conclusions from a request that asked for a lock until then. The client goes by the answers

@@ -127,6 +127,7 @@ func (r *room) open() {
 		r.seq.restart(page.Head)
 		r.ring.rewind(page.Head)
 		r.restored, r.floor = page.Restored, page.Base.Seq
+		r.broken = time.Now().Add(-max(0, time.Since(time.UnixMilli(page.Restored)))) // clocks may differ
 		r.snapshots.learnLocked(page.Snapshot)
 	default:
 		r.failLocked(err)

@@ -130,6 +130,9 @@ func (r *room) accept(head Position, v verdict) bool {
 		r.phaseLocked(phaseRecovering)
 	}
 	r.tellLocked(v)
+	if v.wrote > 0 || v.began || v.rewind || v.page.Restored != r.restored {
+		r.broken = time.Now()
+	}
 	r.restored, r.waited = v.page.Restored, false
 	switch {
 	case v.rewind:

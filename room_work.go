@@ -25,6 +25,7 @@ type standing struct {
 	since    time.Time     // since when the log has been in its state, at the last look
 	began    bool          // the log begins at a ring's base: what that lost is to be measured
 	waited   bool          // others had their chance to bring what neither log nor ring has
+	broken   time.Time     // when the log was last found to lack what it had, or to have it again
 	settled  time.Time     // when everybody had time to write again what the log has lost
 	retry    time.Time     // when to look again at a log that is there and fails
 	wait     time.Duration // how long that was put off; 0 while it does not fail
