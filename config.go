@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,11 @@ type Config struct {
 	Secrets func() [][]byte
 	// Limits bounds what one client may do. Zero fields take the default.
 	Limits Limits
+	// Quotas bounds what users, addresses, rooms and the instance may have and do. Zero fields take the
+	// default.
+	Quotas Quotas
+	// Meter shares the buckets of users between instances. Default: none, each has its own.
+	Meter Meter
 
 	Heartbeat     time.Duration // between pings to a socket; default 25s
 	Timeout       time.Duration // without a sign of life ends a socket; default 60s
@@ -63,6 +69,12 @@ type Config struct {
 	// AllowedOrigins are scheme://host[:port] entries, "*." before the host for sub-domains.
 	// Default: the same host only.
 	AllowedOrigins []string
+	// RequireOrigin refuses requests to the socket that name no Origin. Default: they pass, as native
+	// clients send none, and a browser always sends one.
+	RequireOrigin bool
+	// TrustedProxies are the networks whose X-Forwarded-For is believed. Default: none, and the address
+	// of a client is that of its connection.
+	TrustedProxies []netip.Prefix
 	// AdminToken, as a bearer token, acts as the user "admin" and owner of every room. Default: none.
 	AdminToken string
 
@@ -133,6 +145,7 @@ func (c Config) withDefaults() Config {
 		c.Reductions[i].MaxBytes = or(c.Reductions[i].MaxBytes, maxState)
 	}
 	c.Limits = c.Limits.withDefaults()
+	c.Quotas = c.Quotas.withDefaults(c.Limits)
 	c.Heartbeat = or(c.Heartbeat, 25*time.Second)
 	c.Timeout = or(c.Timeout, 60*time.Second)
 	c.AuthTimeout = or(c.AuthTimeout, 10*time.Second)
@@ -201,7 +214,7 @@ func (c Config) validate() error {
 			return fmt.Errorf("flow: Config.AllowedOrigins: %w", err)
 		}
 	}
-	return c.Limits.validate()
+	return errors.Join(c.Limits.validate(), c.Quotas.validate())
 }
 
 func (c Config) validateConsumers() error {
