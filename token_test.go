@@ -3,6 +3,7 @@ package flow // internal: tokens are signed and read inside the hub only
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // The secrets of an instance, and a token that the current one has signed.
@@ -63,9 +64,87 @@ func TestVerifyResume_Forged(t *testing.T) {
 			t.Errorf("%s: %q passes", name, tc.token)
 		}
 	}
-	for i := range len(annsToken) - 1 { // the last character has two bits that do not count
-		if resumes(t, flip(annsToken, i), "r", ann) {
-			t.Errorf("byte %d of %s does not matter", i, annsToken)
+	for i := range len(annsToken) * 8 {
+		flipped := []byte(annsToken)
+		flipped[i/8] ^= 1 << (i % 8)
+		if resumes(t, string(flipped), "r", ann) {
+			t.Errorf("bit %d of %s does not matter", i, annsToken)
+		}
+	}
+	for i := range len(annsToken) {
+		if resumes(t, annsToken[:i], "r", ann) {
+			t.Errorf("the first %d bytes of %s are enough", i, annsToken)
+		}
+	}
+}
+
+// A token has one spelling only, although base64 reads several of the same MAC. I6
+func TestVerifyResume_Spelling(t *testing.T) {
+	ann := User{ID: "ann"}
+	last := len(annsToken) - 1
+	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
+		if token := annsToken[:last] + string(c); token != annsToken && resumes(t, token, "r", ann) {
+			t.Errorf("%s is taken for %s", token, annsToken)
+		}
+	}
+	for _, token := range []string{
+		annsToken + "\n", annsToken + "\r\n", annsToken[:last] + "\n" + annsToken[last:], " " + annsToken,
+		strings.ToUpper(annsToken), strings.ToLower(annsToken),
+		strings.NewReplacer("-", "+", "_", "/").Replace(annsToken) + "=",
+	} {
+		if resumes(t, token, "r", ann) {
+			t.Errorf("%q passes", token)
+		}
+	}
+}
+
+// What is signed can be read in one way only: a user whose id looks like the end of another token has none
+// that is good for anything else. I6
+func TestVerifyResume_OneReading(t *testing.T) {
+	for _, tc := range []struct {
+		signed User
+		room   string
+		user   User
+	}{
+		{User{ID: "q\nuser\nbob"}, "q", User{ID: "bob"}},
+		{User{ID: "q\nanonymous"}, "q", User{ID: "anonymous-1", Anonymous: true}},
+	} {
+		_, mac, _ := strings.Cut(signResume(newSecret, "s1", "r", tc.signed), ".")
+		if session, ok := verifyResume([][]byte{newSecret}, "s1\nr\nuser."+mac, tc.room, tc.user); ok {
+			t.Errorf("the token of %q is good for %q as %+v", tc.signed.ID, session, tc.user)
+		}
+	}
+}
+
+// Nobody gets in by a key that everybody knows: an empty one among the secrets verifies nothing. I6
+func TestVerifyResume_EmptySecret(t *testing.T) {
+	ann := User{ID: "ann"}
+	for _, empty := range [][]byte{nil, {}} {
+		token := signResume(empty, "s1", "r", ann)
+		if _, ok := verifyResume([][]byte{newSecret, empty}, token, "r", ann); ok {
+			t.Error("a token without a key passes")
+		}
+	}
+}
+
+// The mark of a session that no store knew is signed like the rest; what cannot be read as a time marks
+// nothing that is recent. I6, I7
+func TestSessionOf(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	token := signResume(newSecret, unsavedName("s1", now), "r", User{ID: "ann"})
+	name, ok := verifyResume([][]byte{newSecret}, token, "r", User{ID: "ann"})
+	if id, at := sessionOf(name); !ok || id != "s1" || !at.Equal(now) {
+		t.Errorf("%s is %s of %v, %v", token, id, at, ok)
+	}
+	_, mac, _ := strings.Cut(token, ".")
+	for _, name := range []string{"s1", "s1~", "s1~zzzzzz", unsavedName("s1", now.Add(time.Second)), "s1~" + name} {
+		if resumes(t, name+"."+mac, "r", User{ID: "ann"}) {
+			t.Errorf("the time of %s is not signed", name)
+		}
+	}
+	for _, name := range []string{"s1", "s1~", "s1~?", "s1~-", "s1~zzzzzzzzzzzzzzzzzzzzzz", "s1~1~1"} {
+		if id, at := sessionOf(name); id != "s1" || !at.IsZero() {
+			t.Errorf("%s is %s of %v", name, id, at)
 		}
 	}
 }
@@ -108,15 +187,6 @@ func TestVerifyResume_Anonymous(t *testing.T) {
 	}
 }
 
-// flip returns s with another character at i, from the same alphabet.
-func flip(s string, i int) string {
-	c := byte('A')
-	if s[i] == c {
-		c = 'B'
-	}
-	return s[:i] + string(c) + s[i+1:]
-}
-
 func FuzzVerifyResume(f *testing.F) {
 	secrets := [][]byte{[]byte("k1"), []byte("k2")}
 	ann := User{ID: "ann"}
@@ -124,7 +194,6 @@ func FuzzVerifyResume(f *testing.F) {
 	for _, seed := range []string{good, "", ".", "s1.", good + "x", "s1\n." + good} {
 		f.Add([]byte(seed))
 	}
-	_, mac, _ := strings.Cut(good, ".")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		session, ok := verifyResume(secrets, string(text), "r", ann)
 		if !ok {
@@ -133,9 +202,8 @@ func FuzzVerifyResume(f *testing.F) {
 			}
 			return
 		}
-		// Nobody can sign here but the seed: what is taken is the seed, up to the spelling of base64.
-		plain := strings.NewReplacer("\r", "", "\n", "").Replace(string(text))
-		if session != "s1" || plain[:len(plain)-1] != "s1."+mac[:len(mac)-1] {
+		// Nobody can sign here: what is taken is the seed.
+		if session != "s1" || string(text) != good {
 			t.Fatalf("%q is taken as %q", text, session)
 		}
 	})
