@@ -32,6 +32,7 @@ func (e *endpoints) serve(r route) fiber.Handler {
 			return c.Next()
 		}
 		c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+		c.Set("Cross-Origin-Resource-Policy", "same-origin") // no page of another site has it as a picture or script
 		c.Set(fiber.HeaderCacheControl, "no-store")
 		if err := e.call(r, c); err != nil {
 			e.refuse(c, err)
@@ -84,8 +85,7 @@ func (r *request) admit(a access) error {
 	if err := r.authenticate(a); err != nil {
 		return err
 	}
-	room := r.c.Params("room")
-	if room == "" {
+	if r.c.Params("room") == "" && a.least() == flow.None {
 		return nil
 	}
 	room, err := r.param("room")
