@@ -32,7 +32,8 @@ func (e *endpoints) serve(r route) fiber.Handler {
 			return c.Next()
 		}
 		c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
-		c.Set("Cross-Origin-Resource-Policy", "same-origin") // no page of another site has it as a picture or script
+		// What a visitor's cookies open is no picture and no script for pages of other sites.
+		c.Set(fiber.HeaderCrossOriginResourcePolicy, "same-origin")
 		c.Set(fiber.HeaderCacheControl, "no-store")
 		if err := e.call(r, c); err != nil {
 			e.refuse(c, err)
