@@ -148,7 +148,7 @@ func dialAs(t *testing.T, h *flow.Hub, user *flow.User) *client {
 	if user != nil {
 		c.user = user.ID
 	}
-	conn, err := h.Connect(c.pipe, user)
+	conn, err := h.Connect(c.pipe, flow.Client{User: user})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,9 @@
 package flow
 
 import (
+	"container/list"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -22,8 +24,15 @@ type Conn struct {
 	id     string
 	stream bool // a reader of one room that is no participant
 
-	other bucket // messages without a limit of their own; the reader's
-	over  excess // the reader's
+	address  netip.Addr
+	payer    *payer        // set with the hub's lock; the reader's
+	stranger *list.Element // the hub's lock; nil for a client that has said who it is
+
+	other   bucket        // messages without a limit of their own; the reader's
+	traffic bucket        // bytes; the reader's
+	due     time.Duration // until the text at hand may come; the reader's
+	idle    bool          // the text at hand has had no message; the reader's
+	over    excess        // the reader's
 
 	writer  func()         // write, as a value: starting it then allocates nothing
 	writers sync.WaitGroup // at most one writer at a time
@@ -44,11 +53,10 @@ type Conn struct {
 	deadline *time.Timer // of the first auth, then of the token
 }
 
-// Connect takes a client's connection and sends it welcome. user is nil while nobody knows who it is:
-// then an auth message must come within Config.AuthTimeout. [CodeUnavailable] while the hub is
-// shutting down.
-func (h *Hub) Connect(t Transport, user *User) (*Conn, error) {
-	c := newConn(h, t, user)
+// Connect takes a client's connection and sends it welcome. While nobody knows who the client is, an auth
+// message must come within Config.AuthTimeout. Errors as of [Hub.Admit].
+func (h *Hub) Connect(t Transport, client Client) (*Conn, error) {
+	c := newConn(h, t, client)
 	state := h.told()
 	f := c.welcome(state)
 	c.queue, c.bytes = append(c.queue, f), len(f.JSON) // ahead of what others may send once they see it
@@ -60,7 +68,7 @@ func (h *Hub) Connect(t Transport, user *User) (*Conn, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if user == nil {
+	if client.User == nil {
 		c.deadline = time.AfterFunc(h.cfg.AuthTimeout, func() { c.Close(ByeUnauthenticated) })
 	} else {
 		c.watchExpiryLocked()
@@ -69,11 +77,14 @@ func (h *Hub) Connect(t Transport, user *User) (*Conn, error) {
 	return c, nil
 }
 
-func newConn(h *Hub, t Transport, user *User) *Conn {
-	c := &Conn{hub: h, t: t, id: newID(), user: user}
+func newConn(h *Hub, t Transport, client Client) *Conn {
+	c := &Conn{hub: h, t: t, id: newID(), user: client.User, address: client.Address}
 	c.writer = c.write
 	return c
 }
+
+// client returns who is at the other end.
+func (c *Conn) client() Client { return Client{User: c.user, Address: c.address} }
 
 // welcome encodes the first message of a socket.
 func (c *Conn) welcome(state State) *Frame {

@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -25,16 +26,41 @@ func requests() map[string]func(*Conn, *message) {
 	}
 }
 
+const (
+	// strangerBytes bounds a message of a client that has not said who it is: a token fits in it.
+	strangerBytes = 16 << 10
+	// textCost is what a text costs beyond its bytes, so that empty ones are not for nothing.
+	textCost = 64
+)
+
+// MessageLimit returns how many bytes the next text may have. Like Receive it is for the transport's
+// reader.
+func (c *Conn) MessageLimit() int {
+	if c.user == nil {
+		return min(strangerBytes, c.hub.cfg.Limits.MessageBytes)
+	}
+	return c.hub.cfg.Limits.MessageBytes
+}
+
 // Receive handles one text of the client: a message, or an array of them. The bytes are not kept.
 func (c *Conn) Receive(text []byte) {
+	now := time.Now()
+	c.due = c.traffic.takeMany(now, c.hub.cfg.Quotas.SocketBytesPerSecond, len(text)+textCost)
+	c.due = max(c.due, c.payer.take(payBytes, len(text)+textCost, now))
+	c.idle = true
 	err := decodeText(text, c.handle)
-	if err != nil && c.allow("", "") {
+	if (err != nil || c.idle) && c.allow("", "") && err != nil {
 		c.send(errorFrame("", "", err))
 	}
 }
 
 func (c *Conn) handle(m *message) {
+	c.idle = false
 	if c.gone() {
+		return
+	}
+	if wait := max(c.due, c.payer.take(payMessages, 1, time.Now())); wait > 0 && !c.resends(m) {
+		c.turnAway(m, wait, true)
 		return
 	}
 	metered := m.kind == "op" || m.kind == "presence" || m.kind == "event" // by their session
@@ -82,6 +108,33 @@ func (c *Conn) limited(wait time.Duration, tell func(error)) {
 		return
 	}
 	tell(&Error{Code: CodeRateLimited, Message: "too many messages, slow down", RetryAfter: wait})
+}
+
+// resends reports whether a message is one of those that a client may send without a limit after it came
+// back.
+func (c *Conn) resends(m *message) bool {
+	if m.kind != "op" {
+		return false
+	}
+	mem := c.member(m.room)
+	return mem != nil && mem.hasCredit(time.Now())
+}
+
+// turnAway refuses a message because of a rate. It counts against the client unless the rate is one that
+// others have used up.
+func (c *Conn) turnAway(m *message, wait time.Duration, own bool) {
+	tell := func(err error) {
+		if mem := c.member(m.room); mem != nil && m.kind == "op" && m.n > 0 {
+			mem.room.refuseNow(mem, m.n, CodeRateLimited, ErrorMessage(err), wait)
+			return
+		}
+		c.refuse(m, err)
+	}
+	if own {
+		c.limited(wait, tell)
+		return
+	}
+	tell(overLimit("too many messages in this room, slow down", wait))
 }
 
 // refuse answers a message that cannot be done.
@@ -151,34 +204,23 @@ func (c *Conn) auth(m *message) {
 		c.refuse(m, errForbidden())
 		return
 	}
-	first := c.user == nil
+	if c.user == nil {
+		if err := c.hub.identify(c, &user); err != nil {
+			c.refuse(m, err)
+			return
+		}
+	}
 	c.mu.Lock()
 	c.user = &user
 	c.watchExpiryLocked()
+	members := slices.Clone(c.members)
 	c.mu.Unlock()
-	if first {
-		c.hub.indexUser(c, user.ID)
-	}
+	c.hub.rights.Add(1) // who asks by the former token at this moment asks again
 	buf := appendField(frameOf("ok"), "id", m.id)
 	buf = appendField(buf, "user", user.ID)
 	c.send(seal("ok", appendExpires(buf, user)))
-	c.reauthorize(ctx)
-}
-
-// reauthorize asks again what the user may do in the rooms that are joined.
-func (c *Conn) reauthorize(ctx context.Context) {
-	c.mu.Lock()
-	members := append([]*member(nil), c.members...)
-	c.mu.Unlock()
-	for _, m := range members {
-		access, err := c.hub.access(ctx, *c.user, m.room.id)
-		if err != nil {
-			continue // the right stands as it was; the application could not be asked
-		}
-		m.renew(access, *c.user)
-		if access < Viewer {
-			m.end(LeaveForbidden)
-		}
+	for _, mem := range members {
+		_ = c.reauthorize(ctx, mem) // if the application cannot be asked, the right stands as it was
 	}
 }
 

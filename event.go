@@ -46,8 +46,8 @@ func (c *Conn) event(m *message) {
 	if mem == nil {
 		return
 	}
-	if wait := mem.takeEvent(time.Now()); wait > 0 {
-		c.limited(wait, func(err error) { c.refuse(m, err) })
+	if wait, own := mem.takeEvent(time.Now()); wait > 0 {
+		c.turnAway(m, wait, own)
 		return
 	}
 	if mem.access() < Editor {
@@ -61,13 +61,6 @@ func (c *Conn) event(m *message) {
 	}
 	mem.room.publish(e, mem, m.echo)
 	c.done(m)
-}
-
-// takeEvent takes a token for one event and returns how long to wait when there is none.
-func (m *member) takeEvent(now time.Time) time.Duration {
-	m.room.mu.Lock()
-	defer m.room.mu.Unlock()
-	return m.events.take(now, m.room.hub.cfg.Limits.EventsPerSecond)
 }
 
 // publish delivers an event here and on the other instances. Its sender, nil for the server, gets it too

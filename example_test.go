@@ -170,7 +170,7 @@ func ExampleHub_Connect() {
 		return
 	}
 	p := &printer{closed: make(chan struct{})}
-	conn, err := hub.Connect(p, &flow.User{ID: "ann"})
+	conn, err := hub.Connect(p, flow.Client{User: &flow.User{ID: "ann"}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -1,10 +1,13 @@
 package flow
 
 import (
+	"container/list"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -24,12 +27,16 @@ type Hub struct {
 	control   *outbox
 	consumers *consumers // nil: the application has none
 	stats     counters
+	meter     *metering
+	rates     [payKinds]int // what the buckets of a payer gain a second
 
 	ringBytes     atomic.Int64
 	documentBytes atomic.Int64 // of states and snapshots
 	journal       budget
 	troubled      atomic.Int64  // rooms that are not live
 	troubledAt    atomic.Int64  // Unix nanoseconds, since when there are any
+	rights        atomic.Uint64 // how often rights were asked for again
+	regranting    atomic.Bool   // that of all is under way
 	amnesia       atomic.Bool   // the store of sessions may have lost its memory
 	state         atomic.Value  // the State that clients were told
 	parted        recent        // sessions that ended here
@@ -44,24 +51,26 @@ type Hub struct {
 	stopBus func()
 	dirty   chan struct{} // wakes the keeper of sessions
 
-	mu       sync.Mutex // guards what follows; before a room's lock, never after
-	draining bool
-	rooms    map[string]*room
-	conns    map[*Conn]struct{}
-	users    map[string]map[*Conn]struct{}
-	empty    chan struct{} // closed when draining and the last connection is gone
-	rest     map[string]*bucket
-	unsaved  map[*member]struct{} // sessions that the store does not have as they are
-	ended    map[string]struct{}  // sessions that the store may still have, and must not
-	stalled  map[*member]struct{} // members that wait for a log that is away
-	seen     map[string]time.Time // when other instances were last heard of
-	asked    map[string]chan struct{}
-	healing  bool                 // the log has come back, and some rooms have not caught up with it
-	parts    [3]State             // of the subsystems, as was logged
-	since    [3]time.Time         // since when they were so
-	deleted  map[string]time.Time // when rooms were deleted, for as long as their tombstones stand
-	telling  map[string][]func()  // calls of hooks that wait for others of the same room
-	closing  chan struct{}        // closed when Close is done
+	mu        sync.Mutex // guards what follows; before a room's lock, never after
+	draining  bool
+	rooms     map[string]*room
+	conns     map[*Conn]struct{}
+	users     map[string]map[*Conn]struct{}
+	empty     chan struct{} // closed when draining and the last connection is gone
+	payers    map[string]*payer
+	addresses map[netip.Addr]*address // by what they are counted as
+	strangers *list.List              // of *Conn, those that have not said who they are, oldest first
+	unsaved   map[*member]struct{}    // sessions that the store does not have as they are
+	ended     map[string]struct{}     // sessions that the store may still have, and must not
+	stalled   map[*member]struct{}    // members that wait for a log that is away
+	seen      map[string]time.Time    // when other instances were last heard of
+	asked     map[string]chan struct{}
+	healing   bool                 // the log has come back, and some rooms have not caught up with it
+	parts     [3]State             // of the subsystems, as was logged
+	since     [3]time.Time         // since when they were so
+	deleted   map[string]time.Time // when rooms were deleted, for as long as their tombstones stand
+	telling   map[string][]func()  // calls of hooks that wait for others of the same room
+	closing   chan struct{}        // closed when Close is done
 }
 
 // New returns a running hub. It must be ended with Close.
@@ -77,7 +86,9 @@ func New(cfg Config) (*Hub, error) {
 	h := &Hub{
 		cfg: cfg, log: cfg.Logger, limits: limits, requests: requests(), dirty: make(chan struct{}, 1),
 		rooms: map[string]*room{}, conns: map[*Conn]struct{}{}, users: map[string]map[*Conn]struct{}{},
-		empty: make(chan struct{}), rest: map[string]*bucket{}, unsaved: map[*member]struct{}{},
+		empty: make(chan struct{}), meter: newMetering(), rates: newPayerRates(cfg.Quotas),
+		payers: map[string]*payer{}, addresses: map[netip.Addr]*address{}, strangers: list.New(),
+		unsaved: map[*member]struct{}{},
 		ended: map[string]struct{}{}, stalled: map[*member]struct{}{}, seen: map[string]time.Time{},
 		asked: map[string]chan struct{}{}, deleted: map[string]time.Time{}, telling: map[string][]func(){},
 		repairs: make(chan struct{}, reconcilers), recalls: make(chan struct{}, 2), closing: make(chan struct{}),
@@ -102,6 +113,9 @@ func New(cfg Config) (*Hub, error) {
 	h.tune(tuned)
 	h.work.Go(h.tick)         // until ctx ends
 	h.work.Go(h.keepSessions) // until ctx ends
+	if cfg.Meter != nil {
+		h.work.Go(h.shareSpending) // until ctx ends
+	}
 	h.consumers.start()
 	return h, nil
 }
@@ -126,8 +140,29 @@ func (h *Hub) spawn(f func()) bool {
 	if h.over {
 		return false
 	}
-	h.work.Go(f)
+	h.work.Go(func() {
+		defer h.recovered("a goroutine of the hub")
+		f()
+	})
 	return true
+}
+
+// recovered logs a panic in place of the end of the process. It is to be deferred.
+func (h *Hub) recovered(where string) {
+	if p := recover(); p != nil {
+		h.log.Error("panic", "in", where, "panic", p, "stack", string(debug.Stack()))
+	}
+}
+
+// askHook calls a hook of the application that answers. One that panics has failed.
+func askHook[T any](h *Hub, name string, hook func() (T, error)) (answer T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.log.Error("a hook panicked", "hook", name, "panic", p, "stack", string(debug.Stack()))
+			err = errors.New("the " + name + " hook panicked")
+		}
+	}()
+	return hook()
 }
 
 // hook calls a hook of the application. One that panics is logged, and harms nobody else.
@@ -173,9 +208,10 @@ func (h *Hub) tellOn(room string) {
 func (h *Hub) addConn(c *Conn) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.draining {
-		return errDraining()
+	if err := h.admitLocked(c.client()); err != nil {
+		return err
 	}
+	h.countLocked(c)
 	h.conns[c] = struct{}{}
 	h.stats.connections.Add(1)
 	if c.user != nil && !c.stream {
@@ -191,6 +227,7 @@ func (h *Hub) removeConn(c *Conn) {
 		return
 	}
 	delete(h.conns, c)
+	h.uncountLocked(c)
 	h.stats.connections.Add(-1)
 	if c.user != nil {
 		delete(h.users[c.user.ID], c)
@@ -203,13 +240,7 @@ func (h *Hub) removeConn(c *Conn) {
 	}
 }
 
-// indexUser notes whose socket it is.
-func (h *Hub) indexUser(c *Conn, user string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.indexLocked(c, user)
-}
-
+// indexLocked notes whose socket it is.
 func (h *Hub) indexLocked(c *Conn, user string) {
 	if h.users[user] == nil {
 		h.users[user] = map[*Conn]struct{}{}

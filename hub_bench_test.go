@@ -42,7 +42,7 @@ func crowd(b *testing.B, first flow.Transport, members int) *flow.Conn {
 	}
 	conns := make([]*flow.Conn, members)
 	for i := range conns {
-		conns[i], err = h.Connect(first, &flow.User{ID: fmt.Sprint("u", i)})
+		conns[i], err = h.Connect(first, flow.Client{User: &flow.User{ID: fmt.Sprint("u", i)}})
 		if err != nil {
 			b.Fatal(err)
 		}

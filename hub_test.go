@@ -230,7 +230,7 @@ func TestHub_Close(t *testing.T) {
 			}
 		}
 		closing.Wait()
-		if _, err := h.Connect(newPipe(), nil); flow.ErrorCode(err) != flow.CodeUnavailable {
+		if _, err := h.Connect(newPipe(), flow.Client{}); flow.ErrorCode(err) != flow.CodeUnavailable {
 			t.Errorf("a late client got %v", err)
 		}
 	})

@@ -149,11 +149,7 @@ func (h *Hub) reapInstances(now time.Time) {
 			delete(h.deleted, room)
 		}
 	}
-	for user, b := range h.rest {
-		if b.idle(now) {
-			delete(h.rest, user)
-		}
-	}
+	h.reapAccountsLocked(now)
 	h.mu.Unlock()
 	for _, instance := range dead {
 		h.log.Warn("another instance was not heard of for too long, its participants leave the lists",

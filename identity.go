@@ -44,7 +44,7 @@ func (r Request) bearer() (token string, found bool, err error) {
 // [CodeTokenExpired].
 func (h *Hub) Identify(ctx context.Context, r Request) (*User, error) {
 	if h.cfg.Authenticate != nil {
-		user, err := h.cfg.Authenticate(ctx, r)
+		user, err := askHook(h, "Authenticate", func() (*User, error) { return h.cfg.Authenticate(ctx, r) })
 		if err != nil {
 			return nil, unauthenticated(err)
 		}
@@ -80,7 +80,7 @@ func (h *Hub) verifyToken(ctx context.Context, token string) (User, error) {
 	if h.cfg.VerifyToken == nil {
 		return User{}, Errorf(CodeUnauthenticated, "the token is not good")
 	}
-	user, err := h.cfg.VerifyToken(ctx, token)
+	user, err := askHook(h, "VerifyToken", func() (User, error) { return h.cfg.VerifyToken(ctx, token) })
 	if err != nil {
 		return User{}, unauthenticated(err)
 	}
@@ -131,7 +131,8 @@ func (h *Hub) RequireAdmin(ctx context.Context, r Request) error {
 		return nil
 	}
 	if h.cfg.Admin != nil {
-		if ok, err := h.cfg.Admin(ctx, r); err != nil || ok {
+		ok, err := askHook(h, "Admin", func() (bool, error) { return h.cfg.Admin(ctx, r) })
+		if err != nil || ok {
 			return err
 		}
 	}
@@ -166,7 +167,7 @@ func (h *Hub) access(ctx context.Context, user User, room string) (Access, error
 	if user.Admin {
 		return Owner, nil
 	}
-	access, err := h.cfg.Authorize(ctx, user, room)
+	access, err := askHook(h, "Authorize", func() (Access, error) { return h.cfg.Authorize(ctx, user, room) })
 	if err == nil {
 		return access, nil
 	}
@@ -178,25 +179,6 @@ func (h *Hub) access(ctx context.Context, user User, room string) (Access, error
 		Code: CodeUnavailable, Message: "the access cannot be checked now, try again",
 		RetryAfter: time.Second, Err: err,
 	}
-}
-
-// restPerSecond bounds the requests of one user over REST.
-const restPerSecond = 100
-
-// AllowRequest takes one token of the user's bucket for REST; [CodeRateLimited] when it is empty.
-func (h *Hub) AllowRequest(user User) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := time.Now()
-	b := h.rest[user.ID]
-	if b == nil {
-		b = &bucket{}
-		h.rest[user.ID] = b
-	}
-	if wait := b.take(now, restPerSecond); wait > 0 {
-		return &Error{Code: CodeRateLimited, Message: "too many requests, slow down", RetryAfter: wait}
-	}
-	return nil
 }
 
 func errInvalidRoom() *Error {

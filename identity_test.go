@@ -368,7 +368,7 @@ func TestHub_AllowRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ann, bob := flow.User{ID: "ann"}, flow.User{ID: "bob"}
+		ann, bob := flow.Client{User: &flow.User{ID: "ann"}}, flow.Client{User: &flow.User{ID: "bob"}}
 		for i := range 200 {
 			if err := h.AllowRequest(ann); err != nil {
 				t.Fatalf("request %d got %v", i+1, err)

@@ -366,7 +366,7 @@ func TestHub_Watch(t *testing.T) {
 	a.op("r", 2, 2)
 	a.expect("op")
 	s := &client{t: t, pipe: newPipe()}
-	conn, err := h.Watch(t.Context(), s.pipe, flow.User{ID: "bob"}, "r", "1:"+at.str("hash"))
+	conn, err := h.Watch(t.Context(), s.pipe, flow.Client{User: &flow.User{ID: "bob"}}, "r", "1:"+at.str("hash"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,7 +385,8 @@ func TestHub_Watch(t *testing.T) {
 
 	for _, bad := range []string{"nonsense", "7:00000000000000aa"} {
 		s2 := &client{t: t, pipe: newPipe()}
-		if s2.conn, err = h.Watch(t.Context(), s2.pipe, flow.User{ID: "bob"}, "r", bad); err != nil {
+		bob := flow.Client{User: &flow.User{ID: "bob"}}
+		if s2.conn, err = h.Watch(t.Context(), s2.pipe, bob, "r", bad); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(s2.drop)

@@ -186,7 +186,11 @@ func (s *scanner) literal(word string) bool {
 	return true
 }
 
+// number moves past a number. One that is longer than any that a program means, or whose exponent makes it
+// so when it is written out, is refused: readers have been brought to their knees by those.
 func (s *scanner) number() bool {
+	const most, mostExponent = 256, 4 // bytes, digits
+	from := s.i
 	s.take('-')
 	if !s.take('0') && !s.digits() {
 		return false
@@ -199,9 +203,10 @@ func (s *scanner) number() bool {
 		if !s.take('+') {
 			s.take('-')
 		}
-		return s.digits()
+		exponent := s.i
+		return s.digits() && s.i-exponent <= mostExponent && s.i-from <= most
 	}
-	return true
+	return s.i-from <= most
 }
 
 func (s *scanner) digits() bool {

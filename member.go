@@ -64,12 +64,19 @@ func (m *member) access() Access {
 	return m.level
 }
 
-// renew takes over what a fresh authentication says.
-func (m *member) renew(level Access, user User) {
+// renew takes over what the application says of who is on a connection. Who may not write any more has no
+// locks either.
+func (m *member) renew(c *Conn, level Access, user User) {
 	r := m.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if m.conn != c {
+		return // it has moved on, and was asked about there
+	}
 	m.level = level
+	if level < Editor {
+		m.dropLocksLocked()
+	}
 	if m.gone || m.user.Name == user.Name && m.user.Picture == user.Picture {
 		return
 	}
@@ -87,16 +94,41 @@ func (m *member) grantCredit() {
 	m.creditTo = time.Now().Add(10 * time.Second)
 }
 
-// takeOp takes a token for one operation and returns how long to wait when there is none.
-func (m *member) takeOp(now time.Time) time.Duration {
+// takeOp takes a token for one operation, and returns how long to wait when there is none; own says that
+// it is the session's rate that is used up, and not the room's.
+func (m *member) takeOp(now time.Time) (wait time.Duration, own bool) {
 	m.room.mu.Lock()
 	defer m.room.mu.Unlock()
-	if m.credit > 0 && now.Before(m.creditTo) {
+	if m.creditLocked(now) {
 		m.credit--
-		return 0
+		return 0, false
 	}
-	return m.ops.take(now, m.room.hub.cfg.Limits.OpsPerSecond)
+	return m.takeLocked(&m.ops, m.room.hub.cfg.Limits.OpsPerSecond, now)
 }
+
+// takeEvent is takeOp for an event.
+func (m *member) takeEvent(now time.Time) (wait time.Duration, own bool) {
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	return m.takeLocked(&m.events, m.room.hub.cfg.Limits.EventsPerSecond, now)
+}
+
+// takeLocked takes a token of the session's bucket and one of the room's.
+func (m *member) takeLocked(b *bucket, rate int, now time.Time) (wait time.Duration, own bool) {
+	if wait := b.take(now, rate); wait > 0 {
+		return wait, true
+	}
+	return m.room.messages.take(now, m.room.hub.cfg.Quotas.RoomMessagesPerSecond), false
+}
+
+// hasCredit reports whether an operation may be a resend, which no rate holds back.
+func (m *member) hasCredit(now time.Time) bool {
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	return m.creditLocked(now)
+}
+
+func (m *member) creditLocked(now time.Time) bool { return m.credit > 0 && now.Before(m.creditTo) }
 
 // push hands the next operation of the log, which follows before, to a member that is in step; one that
 // cannot take it is behind from now on. The room's lock is held.
@@ -159,6 +191,11 @@ func (m *member) lose(c *Conn) {
 // expire takes a session out of the list whose client did not come back within the grace.
 func (m *member) expire(now time.Time) {
 	m.finish(LeaveDisconnected, func() bool { return m.conn == nil && now.Sub(m.lost) >= m.room.hub.cfg.Grace })
+}
+
+// endOn ends a session on one connection; one that has moved on from there stays.
+func (m *member) endOn(c *Conn, reason LeaveReason) {
+	m.finish(reason, func() bool { return m.conn == c })
 }
 
 // end ends a session that its client did not leave by itself, and tells it.

@@ -155,3 +155,15 @@ func (m *member) releaseLocks(names []string) {
 		m.room.unlock(name, m.session)
 	}
 }
+
+// dropLocksLocked lets go of all locks, and gives them back.
+func (m *member) dropLocksLocked() {
+	names := slices.Collect(maps.Keys(m.locks))
+	if len(names) == 0 {
+		return
+	}
+	for _, name := range names {
+		m.holdLocked(name, time.Time{})
+	}
+	m.room.hub.spawn(func() { m.releaseLocks(names) })
+}

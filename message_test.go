@@ -153,7 +153,7 @@ func envelopeErrors() []string {
 		`"echo":1`, `"echo":"true"`, `"echo":null`, `"echo":[]`,
 		// n is a whole number from 1 to 2^53-1.
 		`"n":0`, `"n":-0`, `"n":-1`, `"n":1.0`, `"n":1.5`, `"n":1e3`, `"n":1E0`, `"n":9007199254740992`,
-		`"n":18446744073709551617`, `"n":1` + strings.Repeat("0", 400), `"n":"1"`, `"n":null`, `"n":true`,
+		`"n":18446744073709551617`, `"n":1` + strings.Repeat("0", 200), `"n":"1"`, `"n":null`, `"n":true`,
 		`"n":[1]`, `"n":{}`,
 		// to is exactly one of session and user.
 		`"to":{}`, `"to":null`, `"to":"u"`, `"to":[]`, `"to":["u"]`, `"to":1`, `"to":{"user":""}`,

@@ -53,11 +53,12 @@ func (o origin) allows(other origin) bool {
 }
 
 // AllowOrigin reports whether a page may connect: origins are all Origin headers of the request, host
-// its Host header. A missing Origin passes (native clients send none), "null" and more than one do
-// not. Without Config.AllowedOrigins the page must come from the same host, whatever ends the TLS.
+// its Host header. A missing Origin passes, as native clients send none, unless Config.RequireOrigin is
+// set; "null" and more than one do not.
+// Without Config.AllowedOrigins the page must come from the same host, whatever ends the TLS.
 func (h *Hub) AllowOrigin(origins []string, host string, secure bool) bool {
 	if len(origins) == 0 {
-		return true
+		return !h.cfg.RequireOrigin
 	}
 	if len(origins) > 1 {
 		return false

@@ -22,6 +22,7 @@ const (
 	peerUser     = "user"     // Frame to User, wherever connected
 	peerKick     = "kick"     // Session of Room ends
 	peerKickUser = "kickuser" // all sessions of User end
+	peerRights   = "rights"   // what User, or everybody in Room, may do is asked again; "" is all
 	peerTake     = "take"     // Session of Room is at the sender now
 	peerHave     = "have"     // whoever has Session of Room answers Ask
 	peerBeat     = "beat"     // the sender lives
@@ -194,9 +195,16 @@ func (h *Hub) tune(tuned <-chan struct{}) {
 func (h *Hub) hear(tuned chan struct{}) func(Delivery) {
 	var once sync.Once
 	return func(d Delivery) {
-		once.Do(func() { close(tuned) })
-		if !d.Gap {
+		first := false
+		once.Do(func() {
+			first = true
+			close(tuned)
+		})
+		switch {
+		case !d.Gap:
 			h.heard(d.Payload)
+		case !first:
+			h.reauthorizeAfterGap()
 		}
 	}
 }
@@ -215,6 +223,8 @@ func (h *Hub) heard(payload []byte) {
 			h.spawn(func() { h.heardKick(m) })
 		case peerKickUser:
 			h.spawn(func() { h.kickHere(m.User) })
+		case peerRights:
+			h.spawn(func() { _ = h.reauthorizeHere(h.ctx, m.User, m.Room) }) // it has logged what it could not do
 		case peerTake:
 			h.spawn(func() { h.heardTake(m) })
 		case peerHave:

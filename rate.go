@@ -11,15 +11,19 @@ type bucket struct {
 
 // take takes one token of a bucket that gains rate tokens a second, and returns how long to wait when
 // there is none: whole milliseconds, as clients are told, and never too few.
-func (b *bucket) take(now time.Time, rate int) (wait time.Duration) {
+func (b *bucket) take(now time.Time, rate int) (wait time.Duration) { return b.takeMany(now, rate, 1) }
+
+// takeMany takes n tokens, or none. What is more than a bucket can hold is given when it is full, and
+// waited for afterwards.
+func (b *bucket) takeMany(now time.Time, rate, n int) (wait time.Duration) {
 	if !b.last.IsZero() {
 		b.spent = max(0, b.spent-now.Sub(b.last).Seconds()*float64(rate))
 	}
 	b.last = now
-	if over := b.spent + 1 - float64(2*rate); over > 0 {
+	if over := b.spent + float64(n) - float64(2*rate); over > 0 && b.spent > 0 {
 		return time.Duration(over/float64(rate)*float64(time.Second)).Truncate(time.Millisecond) + time.Millisecond
 	}
-	b.spent++
+	b.spent += float64(n)
 	return 0
 }
 

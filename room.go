@@ -52,6 +52,8 @@ type room struct {
 	next      *look              // what they wait for
 	regaining bool               // somebody reads the locks of those who come from elsewhere
 	regain    *regain            // what they wait for
+	messages  bucket             // operations and events of all members
+	joins     bucket
 	deleted   bool
 	closed    bool
 }
@@ -79,6 +81,10 @@ func (h *Hub) enter(id string) (*room, error) {
 	}
 	r := h.rooms[id]
 	opener := r == nil
+	if opener && len(h.rooms) >= h.cfg.Quotas.OpenRooms {
+		h.mu.Unlock()
+		return nil, errBusy("the server has as many rooms open as it may")
+	}
 	if opener {
 		r = newRoom(h, id)
 		h.rooms[id] = r

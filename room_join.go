@@ -12,12 +12,17 @@ func (c *Conn) join(m *message) {
 	if !c.needID(m) {
 		return
 	}
+	if wait := c.payer.take(payJoins, 1, time.Now()); wait > 0 {
+		c.turnAway(m, wait, true)
+		return
+	}
 	if err := c.tryJoin(context.Background(), m); err != nil {
 		c.refuse(m, err)
 	}
 }
 
 func (c *Conn) tryJoin(ctx context.Context, m *message) error {
+	rights := c.hub.rights.Load()
 	access, err := c.mayJoin(ctx, m)
 	if err != nil {
 		return err
@@ -42,6 +47,9 @@ func (c *Conn) tryJoin(ctx context.Context, m *message) error {
 		return err
 	}
 	defer r.exit()
+	if err := r.takeJoin(time.Now()); err != nil {
+		return err
+	}
 	at, err := r.locate(ctx, session.ID, m.position)
 	if err != nil {
 		return err
@@ -55,7 +63,18 @@ func (c *Conn) tryJoin(ctx context.Context, m *message) error {
 		c.hub.control.send(peerMessage{Kind: peerTake, Room: r.id, Session: session.ID})
 	}
 	r.regainLocks(session.ID)
+	if mem := c.member(m.room); mem != nil && c.hub.rights.Load() != rights { // they may have changed meanwhile
+		_ = c.reauthorize(ctx, mem) // if the application cannot be asked, what it said a moment ago stands
+	}
 	return nil
+}
+
+// takeJoin takes one join from what the room takes a second.
+func (r *room) takeJoin(now time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wait := r.joins.take(now, r.hub.cfg.Quotas.RoomJoinsPerSecond)
+	return overLimit("too many people join this room, try again", wait)
 }
 
 // mayJoin checks what does not need the room.

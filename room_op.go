@@ -16,10 +16,8 @@ func (c *Conn) op(m *message) {
 		mem = c.member(m.room)
 	}
 	if mem != nil {
-		if wait := mem.takeOp(now); wait > 0 {
-			c.limited(wait, func(error) {
-				mem.room.refuseNow(mem, m.n, CodeRateLimited, "too many operations, slow down", wait)
-			})
+		if wait, own := mem.takeOp(now); wait > 0 {
+			c.turnAway(m, wait, own)
 			return
 		}
 	}

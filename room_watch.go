@@ -2,11 +2,17 @@ package flow
 
 import (
 	"context"
+	"time"
 )
 
 // Watch takes a stream of one room that reads along and is no participant. position is the one the
-// client has, "" for none; a bad one starts from the beginning. Errors as of a join.
-func (h *Hub) Watch(ctx context.Context, t Transport, user User, roomID, position string) (*Conn, error) {
+// client has, "" for none; a bad one starts from the beginning. Errors as
+// of a join and of [Hub.Admit]; [CodeUnauthenticated] without a user.
+func (h *Hub) Watch(ctx context.Context, t Transport, client Client, roomID, position string) (*Conn, error) {
+	if client.User == nil {
+		return nil, Errorf(CodeUnauthenticated, "credentials are required")
+	}
+	rights, user := h.rights.Load(), *client.User
 	if err := h.Require(ctx, user, roomID, Viewer); err != nil {
 		return nil, err
 	}
@@ -19,6 +25,9 @@ func (h *Hub) Watch(ctx context.Context, t Transport, user User, roomID, positio
 		return nil, err
 	}
 	defer r.exit()
+	if err := r.takeJoin(time.Now()); err != nil {
+		return nil, err
+	}
 	at, err := r.locate(ctx, "", position)
 	if err != nil {
 		return nil, err
@@ -26,7 +35,7 @@ func (h *Hub) Watch(ctx context.Context, t Transport, user User, roomID, positio
 	if given && position == "" {
 		at.reason = "diverged"
 	}
-	c := newConn(h, t, &user)
+	c := newConn(h, t, client)
 	c.stream = true
 	m := &member{room: r, user: user}
 	if err := r.seat(m, c, at); err != nil {
@@ -37,8 +46,11 @@ func (h *Hub) Watch(ctx context.Context, t Transport, user User, roomID, positio
 		return nil, err
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.watchExpiryLocked()
+	c.mu.Unlock()
+	if h.rights.Load() != rights { // they may have changed meanwhile
+		_ = c.reauthorize(ctx, m) // if the application cannot be asked, what it said a moment ago stands
+	}
 	return c, nil
 }
 

@@ -105,7 +105,7 @@ func benchmarkJoin(b *testing.B, cfg flow.Config, operations int) {
 	sent := 0
 	for b.Loop() {
 		a := &arrival{head: head.Position, seq: uint64(operations), there: make(chan struct{})}
-		c, err := h.Connect(a, &flow.User{ID: "late"})
+		c, err := h.Connect(a, flow.Client{User: &flow.User{ID: "late"}})
 		if err != nil {
 			b.Fatal(err)
 		}

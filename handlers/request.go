@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strings"
@@ -134,7 +135,7 @@ func (r *request) authenticate(a access) error {
 	if user == nil {
 		return flow.Errorf(flow.CodeUnauthenticated, "credentials are required")
 	}
-	if err := r.hub.AllowRequest(r.payer(*user)); err != nil {
+	if err := r.hub.AllowRequest(flow.Client{User: user, Address: r.address()}); err != nil {
 		return err
 	}
 	r.user = *user
@@ -147,13 +148,13 @@ func (r *request) authenticate(a access) error {
 	return nil
 }
 
-// payer returns whose allowance a request is taken from: an anonymous user is a new one with every
-// request, so the address stands for them.
-func (r *request) payer(user flow.User) flow.User {
-	if user.Anonymous {
-		user.ID = "anonymous at " + r.c.IP()
+// address returns where the request comes from.
+func (r *request) address() netip.Addr {
+	var forwarded []string
+	for _, line := range r.c.Request().Header.PeekAll(fiber.HeaderXForwardedFor) {
+		forwarded = append(forwarded, string(line))
 	}
-	return user
+	return r.hub.ClientAddress(r.c.Context().RemoteIP().String(), forwarded)
 }
 
 // identity returns what authentication may look at. What it hands out is copied: Fiber uses the memory
@@ -164,7 +165,7 @@ func (r *request) identity() flow.Request {
 		Header: func(name string) string { return strings.Clone(c.Get(name)) },
 		Cookie: func(name string) string { return strings.Clone(c.Cookies(name)) },
 		Local:  func(key string) any { return c.Locals(key) },
-		Remote: strings.Clone(c.IP()),
+		Remote: r.address().String(),
 	}
 }
 

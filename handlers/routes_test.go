@@ -220,7 +220,7 @@ func TestRegister_next(t *testing.T) {
 	}
 }
 
-// A panic of an endpoint is answered in the contract's way, without its text, and logged.
+// A hook that panics has failed: the answer is the contract's, without the panic's text, which is logged.
 func TestRegister_panic(t *testing.T) {
 	s := start(t, options{hub: func(c *flow.Config) {
 		c.Authorize = func(context.Context, flow.User, string) (flow.Access, error) {
@@ -228,7 +228,7 @@ func TestRegister_panic(t *testing.T) {
 		}
 	}})
 	got := s.call(t, http.MethodGet, "/rooms/r/operations", "as-ann", "")
-	got.wantCode(t, flow.CodeInternal)
+	got.wantCode(t, flow.CodeUnavailable)
 	if strings.Contains(string(got.body), "secret") || !s.log.contains("secret detail of a panic") {
 		t.Errorf("body %s, logged: %v", got.body, s.log.contains("secret detail"))
 	}

@@ -188,7 +188,7 @@ func (e *endpoints) runSocket(ws *websocket.Conn) {
 	defer leave()
 
 	s := newSocket(ws.Conn, shake, e)
-	conn, err := shake.hub.Connect(s, shake.user)
+	conn, err := shake.hub.Connect(s, flow.Client{User: shake.user})
 	if err != nil { // it began to drain meanwhile
 		s.finish(closeFrame(flow.ByeShutdown.CloseCode()))
 		s.release()

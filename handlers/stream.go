@@ -90,7 +90,7 @@ func (e *endpoints) runStream(conn net.Conn, resp *fasthttp.Response, w watching
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	watcher, err := w.hub.Watch(ctx, t, w.user, w.room, w.position)
+	watcher, err := w.hub.Watch(ctx, t, flow.Client{User: &w.user}, w.room, w.position)
 	if err != nil {
 		if flow.ErrorCode(err) == flow.CodeInternal {
 			e.config.Logger.Error("stream failed", "room", w.room, "error", err)

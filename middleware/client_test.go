@@ -26,7 +26,7 @@ type client struct {
 func connect(t *testing.T, hub *flow.Hub, user string) *client {
 	t.Helper()
 	c := &client{}
-	conn, err := hub.Connect(c, &flow.User{ID: user})
+	conn, err := hub.Connect(c, flow.Client{User: &flow.User{ID: user}})
 	if err != nil {
 		t.Fatal(err)
 	}

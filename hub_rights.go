@@ -1,0 +1,139 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// rightsWorkers is how many members' rights are asked for at a time.
+	rightsWorkers = 16
+	// rightsTries is how often Authorize is asked when it fails, a second apart.
+	rightsTries = 4
+)
+
+// Reauthorize asks the Authorize hook again for the sockets and streams of a user, in a room, or, with "",
+// of all: what it says then holds from there on. Without at least Viewer they get left forbidden. It
+// returns when this instance is done; the others do the same as soon as the bus has told them, and all
+// that was lost on the way when it is back. [CodeInvalidRoom]; [CodeUnavailable] when the hook failed over
+// and over: then those rights stand as they were.
+func (h *Hub) Reauthorize(ctx context.Context, user, room string) error {
+	if room != "" && !ValidRoom(room) {
+		return errInvalidRoom()
+	}
+	h.control.send(peerMessage{Kind: peerRights, User: user, Room: room})
+	return h.reauthorizeHere(ctx, user, room)
+}
+
+// reauthorizeHere is Reauthorize for this instance.
+func (h *Hub) reauthorizeHere(ctx context.Context, user, room string) error {
+	h.rights.Add(1) // joins that are under way ask again
+	left := h.membershipsOf(user, room)
+	for try := 1; ; try++ {
+		left = h.askAgain(ctx, left)
+		if len(left) == 0 {
+			return nil
+		}
+		if try == rightsTries {
+			h.log.Error("rights stand as they were, because the Authorize hook failed", "user", user, "room", room,
+				"members", len(left))
+			return Unavailable(errors.New("the Authorize hook failed"))
+		}
+		pause := time.NewTimer(time.Second)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// membership is a member and the connection that it was found on.
+type membership struct {
+	conn   *Conn
+	member *member
+}
+
+// membershipsOf returns those of a user, in a room; "" is all.
+func (h *Hub) membershipsOf(user, room string) []membership {
+	h.mu.Lock()
+	conns := make([]*Conn, 0, len(h.conns))
+	for c := range h.conns {
+		conns = append(conns, c)
+	}
+	h.mu.Unlock()
+	var found []membership
+	for _, c := range conns {
+		c.mu.Lock()
+		if c.user != nil && (user == "" || c.user.ID == user) {
+			for _, m := range c.members {
+				if room == "" || m.room.id == room {
+					found = append(found, membership{c, m})
+				}
+			}
+		}
+		c.mu.Unlock()
+	}
+	return found
+}
+
+// askAgain asks for the rights of members, some at a time, and returns those for whom the hook failed.
+func (h *Hub) askAgain(ctx context.Context, all []membership) (failed []membership) {
+	var mu sync.Mutex
+	var workers sync.WaitGroup
+	next := make(chan membership)
+	for range min(rightsWorkers, len(all)) {
+		workers.Go(func() { // ends when next is closed, below
+			for ms := range next {
+				if err := ms.conn.reauthorize(ctx, ms.member); err != nil {
+					mu.Lock()
+					failed = append(failed, ms)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, ms := range all {
+		next <- ms
+	}
+	close(next)
+	workers.Wait()
+	return failed
+}
+
+// reauthorize asks again what the user may do in one room. An error means that the application could not
+// say; the right stands as it was.
+func (c *Conn) reauthorize(ctx context.Context, m *member) error {
+	for {
+		before := c.hub.rights.Load()
+		c.mu.Lock()
+		user := *c.user
+		c.mu.Unlock()
+		access, err := c.hub.access(ctx, user, m.room.id)
+		switch {
+		case ErrorCode(err) == CodeUnavailable:
+			return err
+		case access < Viewer: // with any other error, too
+			m.endOn(c, LeaveForbidden)
+			return nil
+		}
+		m.renew(c, access, user)
+		if c.hub.rights.Load() == before || ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// reauthorizeAfterGap asks for everybody's rights again after the bus may have lost that they changed.
+func (h *Hub) reauthorizeAfterGap() {
+	if !h.regranting.CompareAndSwap(false, true) {
+		return
+	}
+	h.spawn(func() {
+		defer h.regranting.Store(false)
+		_ = h.reauthorizeHere(h.ctx, "", "") // it has logged what it could not do
+	})
+}
