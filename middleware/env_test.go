@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -25,6 +26,11 @@ func defaultSettings() middleware.Settings {
 			MessageBytes: 65536, PresenceBytes: 4096, OpsPerSecond: 50, EventsPerSecond: 50,
 			PresencePerSecond: 60, Rooms: 32, Participants: 1000, Pending: 256,
 		},
+		Quotas: flow.Quotas{
+			Sockets: 100_000, UserSockets: 1000, AddressSockets: 1000, Unauthenticated: 10_000, OpenRooms: 100_000,
+			UserJoinsPerSecond: 200, UserRequestsPerSecond: 100, AddressRequestsPerSecond: 500, RoomJoinsPerSecond: 1000,
+		},
+		LogBytes:  1 << 30,
 		Heartbeat: 25 * time.Second, Timeout: time.Minute, AuthTimeout: 10 * time.Second, Drain: 15 * time.Second,
 		Grace: 2 * time.Second, PresenceTTL: 15 * time.Second, PositionCheck: 5 * time.Second,
 		Port: 3000,
@@ -93,10 +99,19 @@ func everyKey() environment {
 		"REDIS_OPERATION_TTL": "2h", "REDIS_OPERATION_LIMIT": "5", "REDIS_TIMEOUT": "0.25",
 		"COLLAB_OUTAGE": "hold", "COLLAB_JWT_SECRET": "one", "COLLAB_ANONYMOUS": "1",
 		"COLLAB_ALLOWED_ORIGINS": "https://a.example, http://*.b.example:8080", "COLLAB_ADMIN_TOKEN": "two",
-		"COLLAB_SECRET":        "three, four",
-		"COLLAB_MESSAGE_BYTES": "1", "COLLAB_PRESENCE_BYTES": "2", "COLLAB_OPS_PER_SECOND": "3",
+		"COLLAB_JWT_ISSUER": "https://id.example", "COLLAB_JWT_AUDIENCE": "board", "COLLAB_JWT_MAX_AGE": "36h",
+		"COLLAB_ALLOW_MISSING_ORIGIN": "false",
+		"COLLAB_TRUSTED_PROXIES":      "10.1.2.3/8, 192.0.2.7,fd00::/8,::1, ::ffff:192.0.2.8",
+		"COLLAB_SECRET":               "three, four",
+		"COLLAB_MESSAGE_BYTES":        "1", "COLLAB_PRESENCE_BYTES": "2", "COLLAB_OPS_PER_SECOND": "3",
 		"COLLAB_EVENTS_PER_SECOND": "4", "COLLAB_PRESENCE_PER_SECOND": "5", "COLLAB_ROOMS": "6",
 		"COLLAB_PARTICIPANTS": "7", "COLLAB_PENDING": "8",
+		"COLLAB_SOCKETS": "1001", "COLLAB_USER_SOCKETS": "1002", "COLLAB_ADDRESS_SOCKETS": "1003",
+		"COLLAB_UNAUTHENTICATED": "1004", "COLLAB_OPEN_ROOMS": "1005", "COLLAB_SOCKET_BYTES_PER_SECOND": "1006",
+		"COLLAB_USER_MESSAGES_PER_SECOND": "1007", "COLLAB_USER_BYTES_PER_SECOND": "1008",
+		"COLLAB_USER_JOINS_PER_SECOND": "1009", "COLLAB_USER_REQUESTS_PER_SECOND": "1010",
+		"COLLAB_ADDRESS_REQUESTS_PER_SECOND": "1011", "COLLAB_ROOM_MESSAGES_PER_SECOND": "1012",
+		"COLLAB_ROOM_JOINS_PER_SECOND": "1013", "COLLAB_LOG_BYTES": "8589934592",
 		"COLLAB_HEARTBEAT": "9s", "COLLAB_TIMEOUT": "10", "COLLAB_AUTH_TIMEOUT": "11s", "COLLAB_DRAIN": "12s",
 		"COLLAB_GRACE": "13ms", "COLLAB_PRESENCE_TTL": "14s", "COLLAB_POSITION_CHECK": "1m",
 		"COLLAB_INSTANCE": "blue", "PORT": "0",
@@ -113,12 +128,25 @@ func everySetting() middleware.Settings {
 		},
 		SessionTTL: time.Minute, OperationTTL: 2 * time.Hour, OperationLimit: 5,
 		Outage: flow.OutageHold, JWTSecret: "one", Anonymous: true,
+		JWTIssuer: "https://id.example", JWTAudience: "board", JWTMaxAge: 36 * time.Hour,
 		AllowedOrigins: []string{"https://a.example", "http://*.b.example:8080"}, AdminToken: "two",
+		RequireOrigin: true,
+		TrustedProxies: []netip.Prefix{
+			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"),
+			netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("192.0.2.8/32"),
+		},
 		Secrets: []middleware.Secret{"three", "four"},
 		Limits: flow.Limits{
 			MessageBytes: 1, PresenceBytes: 2, OpsPerSecond: 3, EventsPerSecond: 4, PresencePerSecond: 5,
 			Rooms: 6, Participants: 7, Pending: 8,
 		},
+		Quotas: flow.Quotas{
+			Sockets: 1001, UserSockets: 1002, AddressSockets: 1003, Unauthenticated: 1004, OpenRooms: 1005,
+			SocketBytesPerSecond: 1006, UserMessagesPerSecond: 1007, UserBytesPerSecond: 1008,
+			UserJoinsPerSecond: 1009, UserRequestsPerSecond: 1010, AddressRequestsPerSecond: 1011,
+			RoomMessagesPerSecond: 1012, RoomJoinsPerSecond: 1013,
+		},
+		LogBytes:  8 << 30,
 		Heartbeat: 9 * time.Second, Timeout: 10 * time.Second, AuthTimeout: 11 * time.Second,
 		Drain: 12 * time.Second, Grace: 13 * time.Millisecond, PresenceTTL: 14 * time.Second,
 		PositionCheck: time.Minute, Instance: "blue", Port: 0,
@@ -239,6 +267,19 @@ func TestLoadSettings_ExampleFile(t *testing.T) {
 		setting := line != "" && !strings.HasPrefix(line, "#")
 		if setting && strings.ContainsAny(line, " \t\"'#\r") {
 			t.Errorf("%s: line %q means something else to docker", path, line)
+		}
+	}
+}
+
+// The README names every key.
+func TestLoadSettings_Readme(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range middleware.EnvKeys() {
+		if !strings.Contains(string(readme), "`"+k.Name+"`") {
+			t.Errorf("README.md does not name %s", k.Name)
 		}
 	}
 }

@@ -178,7 +178,8 @@ func (o *opening) hubConfig(
 		Instance: o.instance(), Logger: o.log, Secrets: o.keys.all, Limits: o.Limits,
 		Heartbeat: o.Heartbeat, Timeout: o.Timeout, AuthTimeout: o.AuthTimeout, Drain: o.Drain, Grace: o.Grace,
 		PresenceTTL: o.PresenceTTL, SessionTTL: o.SessionTTL, PositionCheck: o.PositionCheck,
-		Outage: o.Outage, Anonymous: o.Anonymous, AllowedOrigins: o.AllowedOrigins, AdminToken: string(o.AdminToken),
+		Outage: o.Outage, Anonymous: o.Anonymous, AllowedOrigins: o.AllowedOrigins, RequireOrigin: o.RequireOrigin,
+		TrustedProxies: o.TrustedProxies, AdminToken: string(o.AdminToken), Quotas: o.Quotas,
 		Reductions: cfg.Reductions, SnapshotEvery: o.snapshotEvery(cfg), SnapshotInterval: cfg.SnapshotInterval,
 		Authenticate: cfg.Authenticate, VerifyToken: verify, Admin: cfg.Admin, Authorize: cfg.Authorize,
 		OnOperation: cfg.OnOperation, OnCommitted: cfg.OnCommitted, OnRoomOpen: cfg.OnRoomOpen,
@@ -190,7 +191,7 @@ func (o *opening) hubConfig(
 // snapshotEvery has a log that keeps few operations get a new snapshot before it has forgotten those
 // after the last.
 func (o *opening) snapshotEvery(cfg Config) int {
-	if cfg.SnapshotEvery != 0 {
+	if cfg.SnapshotEvery != 0 || o.OperationLimit == 0 {
 		return cfg.SnapshotEvery
 	}
 	return min(max(o.OperationLimit/2, 1), 500)

@@ -225,6 +225,12 @@ func TestOpen_Config(t *testing.T) {
 	if got.Limits != want.Limits || got.Instance != want.Instance || !got.Anonymous || got.AdminToken != "two" {
 		t.Errorf("config = %+v, want %+v", got, want)
 	}
+	if got.Quotas != want.Quotas || !got.RequireOrigin {
+		t.Errorf("Quotas = %+v, RequireOrigin = %v, want %+v", got.Quotas, got.RequireOrigin, want.Quotas)
+	}
+	if fmt.Sprint(got.TrustedProxies) != fmt.Sprint(want.TrustedProxies) {
+		t.Errorf("TrustedProxies = %v, want %v", got.TrustedProxies, want.TrustedProxies)
+	}
 	if fmt.Sprint(got.AllowedOrigins) != fmt.Sprint(want.AllowedOrigins) {
 		t.Errorf("AllowedOrigins = %v, want %v", got.AllowedOrigins, want.AllowedOrigins)
 	}
@@ -261,6 +267,22 @@ func TestOpen_Settings(t *testing.T) {
 	cfg.Settings = &s
 	if got := open(t, cfg).Config(); got.Instance != "one" || !got.Anonymous {
 		t.Errorf("instance %q, anonymous %v, want one, true", got.Instance, got.Anonymous)
+	}
+}
+
+// Settings that were written as code mean, where they are zero, what an unset key means.
+func TestOpen_ZeroSettings(t *testing.T) {
+	zero := middleware.Config{Settings: &middleware.Settings{}, Logger: slog.New(slog.DiscardHandler)}
+	got, want := open(t, zero).Config(), open(t, environment{}.config(t)).Config()
+	if got.RequireOrigin || got.Anonymous || got.AdminToken != "" || got.VerifyToken != nil {
+		t.Errorf("config = %+v, want nobody let in, and no Origin required", got)
+	}
+	if got.Quotas != want.Quotas || got.Limits != want.Limits || got.SnapshotEvery != want.SnapshotEvery {
+		t.Errorf("%+v, %+v, a snapshot every %d, want %+v, %+v, %d",
+			got.Quotas, got.Limits, got.SnapshotEvery, want.Quotas, want.Limits, want.SnapshotEvery)
+	}
+	if got.Heartbeat != want.Heartbeat || got.Timeout != want.Timeout || got.Outage != want.Outage {
+		t.Errorf("heartbeat %v, timeout %v, outage %s", got.Heartbeat, got.Timeout, got.Outage)
 	}
 }
 

@@ -2,13 +2,15 @@ package middleware
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/fiberflow/flow"
 )
 
 // Settings is what the environment says: one field for every key, named beside it, with the default
-// that [LoadSettings] fills in. An application may change them before it hands them to [Open].
+// that [LoadSettings] fills in. An application may change them before it hands them to [Open], or write
+// them as code: a field that is zero, other than Port, then means what an unset key means.
 type Settings struct {
 	RedisCollaboration bool // USE_REDIS_COLLABORATION; false: sessions in memory
 	RedisWebsockets    bool // USE_REDIS_WEBSOCKETS; false: events stay on their instance
@@ -24,14 +26,25 @@ type Settings struct {
 
 	Outage flow.Outage // COLLAB_OUTAGE; relay
 
-	JWTSecret      Secret   // COLLAB_JWT_SECRET; no HS256 tokens
-	JWKSFile       string   // COLLAB_JWKS_FILE; no RS256, ES256 and EdDSA tokens
-	Anonymous      bool     // COLLAB_ANONYMOUS; false
-	AllowedOrigins []string // COLLAB_ALLOWED_ORIGINS; the same host only
-	AdminToken     Secret   // COLLAB_ADMIN_TOKEN; none
-	Secrets        []Secret // COLLAB_SECRET; drawn at start
+	JWTSecret   Secret        // COLLAB_JWT_SECRET; no HS256 tokens
+	JWKSFile    string        // COLLAB_JWKS_FILE; no RS256, ES256 and EdDSA tokens
+	JWTIssuer   string        // COLLAB_JWT_ISSUER, claim iss of every token; not looked at
+	JWTAudience string        // COLLAB_JWT_AUDIENCE, which is in claim aud of every token; not looked at
+	JWTMaxAge   time.Duration // COLLAB_JWT_MAX_AGE, how far away exp may be; anything
+	Anonymous   bool          // COLLAB_ANONYMOUS; false
 
-	Limits flow.Limits // COLLAB_MESSAGE_BYTES and the seven beside it
+	AllowedOrigins []string // COLLAB_ALLOWED_ORIGINS; the same host only
+	// RequireOrigin is the opposite of COLLAB_ALLOW_MISSING_ORIGIN, so that settings which were written
+	// as code mean without it what an environment means without the key; false: who sends no Origin,
+	// as native clients do and no browser does, may connect.
+	RequireOrigin  bool
+	TrustedProxies []netip.Prefix // COLLAB_TRUSTED_PROXIES, whose X-Forwarded-For is believed; none
+	AdminToken     Secret         // COLLAB_ADMIN_TOKEN; none
+	Secrets        []Secret       // COLLAB_SECRET; drawn at start
+
+	Limits   flow.Limits // COLLAB_MESSAGE_BYTES and the seven beside it
+	Quotas   flow.Quotas // COLLAB_SOCKETS and the twelve beside it
+	LogBytes int         // COLLAB_LOG_BYTES that the log in memory may hold; 1 GiB
 
 	Heartbeat     time.Duration // COLLAB_HEARTBEAT; 25s
 	Timeout       time.Duration // COLLAB_TIMEOUT; 60s

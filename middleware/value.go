@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"math"
-	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -72,6 +71,18 @@ func boolean(field *bool) value {
 		*field = text == "true" || text == "1"
 		return *field || text == "false" || text == "0"
 	}}
+}
+
+// opposite is for a field that says no where its key says yes.
+func opposite(field *bool) value {
+	v := boolean(field)
+	read := v.read
+	v.read = func(text string) bool {
+		ok := read(text)
+		*field = !*field
+		return ok
+	}
+	return v
 }
 
 func number(field *int, least, most int) value {
@@ -152,57 +163,6 @@ func prefix(field *string) value {
 
 const alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-func host(field *string) value {
-	return value{want: "a host name or an IP address, without a port", read: func(text string) bool {
-		*field = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
-		return isHost(*field)
-	}}
-}
-
-func isHost(text string) bool {
-	if net.ParseIP(text) != nil {
-		return true
-	}
-	return text != "" && len(text) <= 253 && strings.Trim(text, alphanumeric+"._-") == ""
-}
-
-func isPort(text string) bool {
-	n, err := strconv.Atoi(text)
-	return err == nil && 1 <= n && n <= 65535
-}
-
-func addresses(field *[]string) value {
-	return value{want: "host:port addresses, separated by commas", read: func(text string) bool {
-		for part := range strings.SplitSeq(text, ",") {
-			host, port, err := net.SplitHostPort(strings.TrimSpace(part))
-			if err != nil || !isHost(host) || !isPort(port) {
-				return false
-			}
-			*field = append(*field, net.JoinHostPort(host, port))
-		}
-		return true
-	}}
-}
-
 func printable(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) })
-}
-
-// origins checks what flow.New would refuse, to name the key.
-func origins(field *[]string) value {
-	want := `origins such as https://app.example.com or https://*.example.com, separated by commas ("*" is none)`
-	return value{want: want, read: func(text string) bool {
-		for part := range strings.SplitSeq(text, ",") {
-			part = strings.TrimSpace(part)
-			u, err := url.Parse(strings.Replace(part, "://*.", "://", 1))
-			if err != nil || u.Scheme != "http" && u.Scheme != "https" {
-				return false
-			}
-			if !isHost(u.Hostname()) || u.String() != u.Scheme+"://"+u.Host || u.Port() != "" && !isPort(u.Port()) {
-				return false
-			}
-			*field = append(*field, part)
-		}
-		return true
-	}}
 }
