@@ -5,16 +5,18 @@ SHELL := bash
 GOLANGCI_LINT_VERSION := v2.15.0
 # The version is part of the name: another version is another file, and is built when it is missing.
 GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
+GOVULNCHECK_VERSION := v1.9.0
+GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
 
-FUZZTIME ?= 30s
+FUZZTIME ?= 2m
 BENCH ?= .
 BENCHTIME ?= 1s
 SCHEDULES ?= 100000
 
-.PHONY: help run test lint bench fuzz simulate mutants cover docker tools
+.PHONY: help run test lint bench fuzz fuzz-short vulnerabilities simulate mutants cover docker tools
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ n = $$1; $$1 = ""; printf "  make %-9s%s\n", n, $$0 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ n = $$1; $$1 = ""; printf "  make %-16s%s\n", n, $$0 }'
 
 run: ## run the example on http://localhost:3000 (PORT and the rest: .env.example)
 	@go run ./example
@@ -31,8 +33,14 @@ lint: $(GOLANGCI_LINT) ## check the house rules
 bench: tools ## run the benchmarks: BENCH=<pattern> BENCHTIME=<time or 100x>
 	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem -timeout 30m ./...
 
-fuzz: tools ## run each fuzz target for FUZZTIME (30s)
+fuzz: tools ## run each fuzz target for FUZZTIME (2m), two at a time
 	.ci/fuzz $(FUZZTIME)
+
+fuzz-short: tools ## run each fuzz target for 20 seconds, as CI does
+	.ci/fuzz 20s
+
+vulnerabilities: $(GOVULNCHECK) ## look for known vulnerabilities in what the module calls
+	$(GOVULNCHECK) $(if $(GOVULNDB),-db=$(GOVULNDB)) -test ./...
 
 simulate: ## play 100,000 schedules of faults in the simulation: SCHEDULES=<count>
 	go test -run='^TestSimulation$$' -simulate=$(SCHEDULES) -timeout 30m .
@@ -55,3 +63,7 @@ tools:
 $(GOLANGCI_LINT):
 	GOBIN='$(CURDIR)/bin' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv bin/golangci-lint $@
+
+$(GOVULNCHECK):
+	GOBIN='$(CURDIR)/bin' go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv bin/govulncheck $@
