@@ -12,10 +12,10 @@ var clientTypes string
 type clientFiles struct{ js, dts asset }
 
 func newClientFiles() clientFiles {
-	return clientFiles{
-		js:  newAsset(clientScript, "text/javascript; charset=utf-8"),
-		dts: newAsset(clientTypes, "application/typescript; charset=utf-8"),
-	}
+	js := newAsset(clientScript, "text/javascript; charset=utf-8")
+	dts := newAsset(clientTypes, "application/typescript; charset=utf-8")
+	js.shared, dts.shared = true, true // an application's pages may be of another origin than its sockets
+	return clientFiles{js: js, dts: dts}
 }
 
 func (f clientFiles) script(r *request) error { return f.js.serve(r) }
