@@ -29,6 +29,9 @@ type Conn struct {
 	key     keys
 	// base looks at Redis until a backend does.
 	base *subsystem
+	// sessions is what the backends of the subsystem collaboration share, made by the first.
+	sessions *subsystem
+	shared   sync.Once
 
 	// ctx ends when the Conn is closed; it is the parent of what runs in the background.
 	ctx        context.Context //nolint:containedctx // the lifetime of our own goroutines

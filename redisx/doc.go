@@ -1,7 +1,8 @@
 // Package redisx keeps flow's sessions, messages and operations on Redis: one server, Sentinel or
 // Cluster, version 6.2 or newer; tested with 7.0.
 //
-// [Open] returns a [Conn], which all three backends share: [NewSessionStore], [NewBus] and [NewLog].
+// [Open] returns a [Conn], which all three backends share: [NewSessionStore], [NewBus] and [NewLog];
+// [NewMeter] belongs to the first.
 // A Redis that is away is no error. Every call is bounded by [Config.Timeout]; the first that misses
 // it, loses its connection or is refused for the state of the server makes its backend degraded: from
 // then on calls fail at once with [flow.CodeUnavailable], while a prober looks for Redis in the
@@ -29,6 +30,7 @@
 //	flow:sessions:room:<room>, flow:sessions:user:<user>, flow:sessions:rooms
 //	                       sorted sets by expiry
 //	flow:instance:<id>     there while the instance lives
+//	flow:meter:{<user>}    hash: what is missing from the buckets of a user
 //	flow:{~marks}:names, flow:{~marks}:times
 //	                       sorted sets: who had which room open, by name and by time
 //	flow:bus:<topic>       channel of the bus

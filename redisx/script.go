@@ -87,3 +87,6 @@ var markedSource string
 
 //go:embed lua/delete.lua
 var deleteSource string
+
+//go:embed lua/spend.lua
+var spendSource string

@@ -32,12 +32,20 @@ func NewSessionStore(c *Conn) *SessionStore {
 	ttl := c.config.SessionTTL
 	return &SessionStore{
 		conn: c,
-		// Not spread: every session stands in sets on other nodes, so all nodes are needed for any.
-		sub: newSubsystem(c, "collaboration", &proof{
-			script: redis.NewScript(proveSessionsSource), names: sessionProofNames, channel: proofChannel,
-		}, false),
+		sub:  c.collaboration(),
 		keep: ttl + ttl/4, renewed: newRenewals(ttl / 4),
 	}
+}
+
+// collaboration returns the subsystem of sessions, which the meter of users belongs to.
+func (c *Conn) collaboration() *subsystem {
+	c.shared.Do(func() {
+		// Not spread: every session stands in sets on other nodes, so all nodes are needed for any.
+		c.sessions = newSubsystem(c, "collaboration", &proof{
+			script: redis.NewScript(proveSessionsSource), names: sessionProofNames, channel: proofChannel,
+		}, false)
+	})
+	return c.sessions
 }
 
 func sessionProofNames(k keys, number string) []string {

@@ -11,4 +11,8 @@ redis.call('ZREMRANGEBYSCORE', set, '-inf', '-inf')
 redis.call('PEXPIRE', set, 1000)
 redis.call('ZREM', set, 'x')
 redis.call('DEL', session)
+redis.call('TIME')
+redis.call('HSET', session, 'm', 1)
+redis.call('HMGET', session, 'm')
+redis.call('DEL', session)
 return 'OK'
