@@ -89,7 +89,7 @@ func New(cfg Config) (*Hub, error) {
 		empty: make(chan struct{}), meter: newMetering(), rates: newPayerRates(cfg.Quotas),
 		payers: map[string]*payer{}, addresses: map[netip.Addr]*address{}, strangers: list.New(),
 		unsaved: map[*member]struct{}{},
-		ended: map[string]struct{}{}, stalled: map[*member]struct{}{}, seen: map[string]time.Time{},
+		ended:   map[string]struct{}{}, stalled: map[*member]struct{}{}, seen: map[string]time.Time{},
 		asked: map[string]chan struct{}{}, deleted: map[string]time.Time{}, telling: map[string][]func(){},
 		repairs: make(chan struct{}, reconcilers), recalls: make(chan struct{}, 2), closing: make(chan struct{}),
 	}

@@ -121,7 +121,7 @@ func (c *Conn) reauthorize(ctx context.Context, m *member) error {
 			return nil
 		}
 		m.renew(c, access, user)
-		if c.hub.rights.Load() == before || ctx.Err() != nil {
+		if c.hub.rights.Load() == before {
 			return nil
 		}
 	}

@@ -27,8 +27,9 @@ func (b *bucket) takeMany(now time.Time, rate, n int) (wait time.Duration) {
 	return 0
 }
 
-// idle reports whether the bucket has been left alone long enough to be full again.
-func (b *bucket) idle(now time.Time) bool { return now.Sub(b.last) > 3*time.Second }
+// idle reports whether the bucket has been left alone long enough to be full again, also when a meter has
+// said that twice of what it holds is missing.
+func (b *bucket) idle(now time.Time) bool { return now.Sub(b.last) > 5*time.Second }
 
 // excess watches for a client that stays over its limits: ten seconds of it end the socket.
 type excess struct {

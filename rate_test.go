@@ -101,7 +101,7 @@ func TestBucket_Idle(t *testing.T) {
 	if b.idle(now) || b.idle(now.Add(time.Second)) {
 		t.Error("a bucket that misses tokens is idle")
 	}
-	later := now.Add(4 * time.Second)
+	later := now.Add(6 * time.Second)
 	if !b.idle(later) {
 		t.Fatal("a full bucket is not idle")
 	}
