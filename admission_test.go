@@ -84,10 +84,10 @@ func TestHub_Connect_strangers(t *testing.T) {
 			return flow.User{ID: token}, nil
 		},
 	})
-	first, second, third := dialAs(t, h, nil), dialAs(t, h, nil), (*client)(nil)
+	first, second := dialAs(t, h, nil), dialAs(t, h, nil)
 	first.send(msg{"type": "auth", "id": "1", "token": "ann"})
 	first.expect("ok")
-	third = dialAs(t, h, nil)
+	third := dialAs(t, h, nil)
 	fourth := dialAs(t, h, nil)
 	if bye := second.expect("bye"); bye.str("code") != "overloaded" {
 		t.Errorf("bye %v", bye)
@@ -139,8 +139,10 @@ func TestConn_Receive_quotas(t *testing.T) {
 			msg{"type": "event", "room": "r", "name": strings.Repeat("x", 100)}, 8, "error"},
 		"socket bytes": {flow.Quotas{SocketBytesPerSecond: 1000}, flow.Limits{},
 			msg{"type": "event", "room": "r", "name": strings.Repeat("x", 100)}, 8, "error"},
-		"joins": {flow.Quotas{UserJoinsPerSecond: 2}, flow.Limits{}, msg{"type": "join", "id": "j", "room": "r"}, 3, "error"},
-		"room":  {flow.Quotas{RoomMessagesPerSecond: 2}, flow.Limits{}, msg{"type": "event", "room": "r", "name": "e"}, 4, "error"},
+		"joins": {flow.Quotas{UserJoinsPerSecond: 2}, flow.Limits{},
+			msg{"type": "join", "id": "j", "room": "r"}, 3, "error"},
+		"room": {flow.Quotas{RoomMessagesPerSecond: 2}, flow.Limits{},
+			msg{"type": "event", "room": "r", "name": "e"}, 4, "error"},
 		"room joins": {flow.Quotas{RoomJoinsPerSecond: 2}, flow.Limits{},
 			msg{"type": "join", "id": "j", "room": "r"}, 3, "error"},
 	} {
@@ -262,7 +264,8 @@ func TestHub_meter(t *testing.T) {
 				unaware := requests(hubs[1], "ann", 20)
 				aware := requests(hubs[1], "ann", 50)
 				other := requests(hubs[1], "bob", 50)
-				if want := map[bool]int{false: 0, true: 50}[away]; first != 200 || unaware != 20 || aware != want || other != 50 {
+				want := map[bool]int{false: 0, true: 50}[away]
+				if first != 200 || unaware != 20 || aware != want || other != 50 {
 					t.Errorf("passed %d, %d, %d and %d of bob's", first, unaware, aware, other)
 				}
 				for _, h := range hubs {
