@@ -88,6 +88,7 @@ func newApp(hub *flow.Hub) *fiber.App {
 	app := fiber.New(fiber.Config{
 		AppName:               "flow board",
 		DisableStartupMessage: true,
+		ErrorHandler:          refuse(hub.Config().Logger),
 		ReduceMemoryUsage:     true,             // some 4 KiB less for each idle socket
 		ReadTimeout:           10 * time.Second, // for requests; it does not hold for sockets
 		IdleTimeout:           time.Minute,
