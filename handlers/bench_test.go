@@ -76,7 +76,7 @@ func benchSockets(b *testing.B, n int) ([]*socket, []net.Conn) {
 		s.buffers = shared
 		opened <- s
 		s.serve(deaf{})
-	}, websocket.Config{ReadBufferSize: readBuffer, WriteBufferPool: &sync.Pool{}})
+	}, websocket.Config{ReadBufferSize: 1, WriteBufferPool: &sync.Pool{}})
 	app.Get("/ws", func(c *fiber.Ctx) error {
 		trim(c, true)
 		return upgrade(c)

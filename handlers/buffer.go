@@ -4,6 +4,8 @@ import "sync"
 
 const (
 	smallBuffer = 4 << 10
+	// middleBuffer is as much as a client needs that has not said who it is.
+	middleBuffer = 16 << 10
 	// largeBuffer is the most bytes of one write.
 	largeBuffer = 64 << 10
 	// secureChunk is the most bytes of one write over TLS: one record, because a record that meets its
@@ -13,29 +15,34 @@ const (
 
 // buffers lends memory to connections that are busy, so that idle ones need none.
 type buffers struct {
-	small, large sync.Pool // of *[]byte, with the capacities above
+	small, middle, large sync.Pool // of *[]byte, with the capacities above
 }
 
 func newBuffers() *buffers {
 	b := &buffers{}
 	b.small.New = func() any { buf := make([]byte, 0, smallBuffer); return &buf }
+	b.middle.New = func() any { buf := make([]byte, 0, middleBuffer); return &buf }
 	b.large.New = func() any { buf := make([]byte, 0, largeBuffer); return &buf }
 	return b
 }
 
 // get lends an empty buffer: for size bytes if that is not much, else for as many as one write takes.
 func (b *buffers) get(size int) *[]byte {
-	if size <= smallBuffer {
-		return b.small.Get().(*[]byte) //nolint:forcetypeassert // the pool has no other
+	pool := &b.large
+	switch {
+	case size <= smallBuffer:
+		pool = &b.small
+	case size <= middleBuffer:
+		pool = &b.middle
 	}
-	return b.large.Get().(*[]byte) //nolint:forcetypeassert // the pool has no other
+	return pool.Get().(*[]byte) //nolint:forcetypeassert // the pool has no other
 }
 
 // grow returns a larger buffer with the bytes of buf, which it takes back.
 func (b *buffers) grow(buf *[]byte) *[]byte {
 	var larger *[]byte
 	if cap(*buf) < largeBuffer {
-		larger = b.get(largeBuffer)
+		larger = b.get(cap(*buf) + 1)
 	} else {
 		next := make([]byte, 0, 2*cap(*buf))
 		larger = &next
@@ -51,6 +58,8 @@ func (b *buffers) put(buf *[]byte) {
 	switch cap(*buf) {
 	case smallBuffer:
 		b.small.Put(buf)
+	case middleBuffer:
+		b.middle.Put(buf)
 	case largeBuffer:
 		b.large.Put(buf)
 	}

@@ -1,9 +1,11 @@
 package handlers
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -38,8 +40,9 @@ type handshake struct {
 type socket struct {
 	pipe
 
-	ws      *fasthttpws.Conn // the reader's
-	renewed time.Time        // the reader's: when it last extended its deadline
+	in      frameReader // the reader's, and so are the next two
+	message incoming
+	renewed time.Time // when it last extended its deadline
 	peer    peer
 	limits  limits
 	buffers *buffers
@@ -58,6 +61,8 @@ type socket struct {
 // peer is the hub's side of a connection, a *[flow.Conn].
 type peer interface {
 	Receive(data []byte)
+	MessageLimit() int
+	Noise() bool
 	Wake()
 	Close(why flow.Bye)
 	Done()
@@ -162,13 +167,15 @@ func trim(c *fiber.Ctx, flowOffered bool) {
 	c.Context().QueryArgs().Reset()
 }
 
-// newSocketHandler returns contrib's half of the upgrade, which then runs the socket.
+// newSocketHandler returns contrib's half of the upgrade, which then runs the socket. Compression is never
+// negotiated, and there is no switch for it: a frame of 60 KB may stand for 60 MB, and each compressor
+// takes 800 KB.
 func (e *endpoints) newSocketHandler() fiber.Handler {
 	return websocket.New(e.runSocket, websocket.Config{
 		Subprotocols:    []string{flow.Protocol},
 		Origins:         []string{"*"}, // checked before, with an answer of ours
-		ReadBufferSize:  readBuffer,
-		WriteBufferPool: &sync.Pool{}, // the socket writes by itself, so no buffer is ever made
+		ReadBufferSize:  1,             // the socket reads by itself, too
+		WriteBufferPool: &sync.Pool{},  // the socket writes by itself, so no buffer is ever made
 		RecoverHandler: func(*websocket.Conn) {
 			if p := recover(); p != nil {
 				e.config.Logger.Error("socket panicked", "error", panicError(p))
@@ -199,11 +206,17 @@ func (e *endpoints) runSocket(ws *websocket.Conn) {
 
 func newSocket(ws *fasthttpws.Conn, shake *handshake, e *endpoints) *socket {
 	s := &socket{
-		ws: ws, limits: limitsOf(shake.hub.Config()), buffers: e.buffers, logger: e.config.Logger,
+		limits: limitsOf(shake.hub.Config()), buffers: e.buffers, logger: e.config.Logger,
 		chunk: shake.chunk, closed: make(chan struct{}),
 	}
-	s.conn = ws.NetConn()
+	s.take(ws.NetConn())
 	return s
+}
+
+// take gives the socket its connection.
+func (s *socket) take(conn net.Conn) {
+	s.conn = conn
+	s.in.in = bufio.NewReaderSize(conn, readBuffer)
 }
 
 // serve reads until the connection ends, and cleans up after it. A panic in between, of a hook of the
@@ -218,7 +231,6 @@ func (s *socket) serve(conn peer) {
 		}
 		s.end(last)
 	}()
-	s.handleControl()
 	s.beat.start(s.limits.heartbeat, s.logger, s.ping)
 	last = s.read()
 }

@@ -19,10 +19,12 @@ import (
 // deaf is a hub's side that does nothing.
 type deaf struct{}
 
-func (deaf) Receive([]byte) {}
-func (deaf) Wake()          {}
-func (deaf) Close(flow.Bye) {}
-func (deaf) Done()          {}
+func (deaf) Receive([]byte)    {}
+func (deaf) MessageLimit() int { return 1024 }
+func (deaf) Noise() bool       { return true }
+func (deaf) Wake()             {}
+func (deaf) Close(flow.Bye)    {}
+func (deaf) Done()             {}
 func (deaf) frame() *flow.Frame {
 	return &flow.Frame{Type: "event", JSON: []byte(`{"type":"event","name":"of another client"}`)}
 }
@@ -103,10 +105,10 @@ func TestSocket_Close_codes(t *testing.T) {
 // testSocket returns a socket that nobody configured.
 func testSocket(ws *websocket.Conn) *socket {
 	s := &socket{
-		ws: ws.Conn, buffers: newBuffers(), chunk: largeBuffer, closed: make(chan struct{}),
-		limits: limits{message: 1024, heartbeat: time.Hour, timeout: time.Hour},
+		buffers: newBuffers(), chunk: largeBuffer, closed: make(chan struct{}),
+		limits: limits{heartbeat: time.Hour, timeout: time.Hour},
 	}
-	s.conn = ws.NetConn()
+	s.take(ws.NetConn())
 	return s
 }
 

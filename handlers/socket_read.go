@@ -2,8 +2,6 @@ package handlers
 
 import (
 	"errors"
-	"io"
-	"net"
 	"os"
 	"time"
 	"unicode/utf8"
@@ -13,16 +11,17 @@ import (
 	"github.com/fiberflow/flow"
 )
 
+// smallFragment is the size below which a fragment of a message counts like a message: whoever sends a
+// large one in crumbs pays for the crumbs.
+const smallFragment = 128
+
 // limits of one socket, of the hub's configuration.
 type limits struct {
-	message   int // bytes
 	heartbeat time.Duration
 	timeout   time.Duration
 }
 
-func limitsOf(c flow.Config) limits {
-	return limits{message: c.Limits.MessageBytes, heartbeat: c.Heartbeat, timeout: c.Timeout}
-}
+func limitsOf(c flow.Config) limits { return limits{heartbeat: c.Heartbeat, timeout: c.Timeout} }
 
 // ending is how the reader's side of a socket ended.
 type ending struct {
@@ -30,22 +29,20 @@ type ending struct {
 	linger bool // the client may still be sending
 }
 
-// handleControl takes over what the library would answer by itself, past our own writes.
-func (s *socket) handleControl() {
-	s.ws.SetPingHandler(func(payload string) error {
-		s.alive()
-		s.control.Lock()
-		s.ponging, s.pong = true, payload
-		s.control.Unlock()
-		s.peer.Wake()
-		return nil
-	})
-	s.ws.SetPongHandler(func(string) error {
-		s.alive()
-		return nil
-	})
-	s.ws.SetCloseHandler(func(int, string) error { return nil }) // answered at the end
+// incoming is the message that the reader is in the middle of.
+type incoming struct {
+	buf      *[]byte // nil before its first byte
+	underway bool
+	refused  bool // this one, and all that follow
 }
+
+// errNotUTF8: a text is not UTF-8.
+var errNotUTF8 = errors.New("text is not UTF-8")
+
+// farewellError: the client has said goodbye, with this close code.
+type farewellError int
+
+func (farewellError) Error() string { return "the client has closed the socket" }
 
 // ping asks the client for a sign of life. It runs on the goroutine of the beat.
 func (s *socket) ping() {
@@ -55,11 +52,12 @@ func (s *socket) ping() {
 	s.peer.Wake()
 }
 
-// alive renews the time that the client has for the next sign of life.
+// alive renews the time that the client has for the next sign of life. While a message is under way
+// nothing does: a client that never ends it would keep its memory for as long as it likes.
 func (s *socket) alive() {
 	grain := min(coarse, s.limits.timeout/8)
 	now := time.Now()
-	if now.Sub(s.renewed) < grain {
+	if s.message.underway || now.Sub(s.renewed) < grain {
 		return
 	}
 	s.renewed = now
@@ -69,56 +67,126 @@ func (s *socket) alive() {
 // read feeds the hub with messages until the connection ends. After it has asked for the end, it reads
 // on without looking: what nobody reads makes the kernel throw away our goodbye.
 func (s *socket) read() ending {
-	s.alive()
-	for refused := false; ; {
-		kind, message, err := s.ws.NextReader()
+	defer s.drop()
+	for {
+		s.alive()
+		head, err := s.in.next()
+		s.alive() // a message that begins has all the time from here
+		switch {
+		case err != nil:
+		case head.control():
+			err = s.takeControl(head)
+		default:
+			err = s.takeData(head)
+		}
 		if err != nil {
 			return s.ended(err)
-		}
-		s.alive()
-		switch {
-		case refused || s.stopping():
-		case kind != websocket.TextMessage:
-			s.peer.Close(flow.ByeProtocol)
-			refused = true
-		default:
-			refused, err = s.receive(message)
-			if errors.Is(err, errNotUTF8) {
-				return ending{code: websocket.CloseInvalidFramePayloadData, linger: true}
-			}
-			if err != nil {
-				return s.ended(err)
-			}
 		}
 	}
 }
 
-var errNotUTF8 = errors.New("text is not UTF-8")
+// takeControl answers a control frame. What comes beyond the rate of such frames is not.
+func (s *socket) takeControl(head frameHead) error {
+	payload, err := s.in.control()
+	if err != nil {
+		return err
+	}
+	if head.kind == websocket.CloseMessage {
+		code, err := farewell(payload)
+		if err != nil {
+			return err
+		}
+		return farewellError(code)
+	}
+	if !s.peer.Noise() || head.kind == websocket.PongMessage {
+		return nil
+	}
+	s.control.Lock()
+	s.ponging, s.pong = true, string(payload)
+	s.control.Unlock()
+	s.peer.Wake()
+	return nil
+}
 
-// receive reads one text message and hands it to the hub.
-func (s *socket) receive(message io.Reader) (refused bool, err error) {
-	buf := s.buffers.get(0)
-	defer func() { s.buffers.put(buf) }()
-	for err == nil {
-		if len(*buf) > s.limits.message {
-			s.peer.Close(flow.ByeTooLarge)
-			return true, nil
+// takeData reads one frame of a message, and hands the message to the hub when it is whole.
+func (s *socket) takeData(head frameHead) error {
+	m := &s.message
+	if (head.kind == continuation) != m.underway {
+		return errFrame
+	}
+	if head.kind == continuation && head.size < smallFragment {
+		s.peer.Noise()
+	}
+	m.underway = !head.final
+	if head.kind == websocket.BinaryMessage {
+		s.refuse(flow.ByeProtocol)
+	}
+	if m.refused || s.stopping() {
+		return nil
+	}
+	if err := s.gather(head.size); err != nil || m.underway || m.refused {
+		return err
+	}
+	return s.deliver()
+}
+
+// refuse ends the socket because of a message.
+func (s *socket) refuse(why flow.Bye) {
+	if !s.message.refused {
+		s.message.refused = true
+		s.drop()
+		s.peer.Close(why)
+	}
+}
+
+// gather adds the payload of a frame to the message at hand. The memory grows with what has come, not
+// with what was announced.
+func (s *socket) gather(size int64) error {
+	m := &s.message
+	have := 0
+	if m.buf != nil {
+		have = len(*m.buf)
+	}
+	if size > int64(s.peer.MessageLimit()-have) {
+		s.refuse(flow.ByeTooLarge)
+		return nil
+	}
+	for s.in.left > 0 {
+		if m.buf == nil {
+			m.buf = s.buffers.get(0)
 		}
-		if len(*buf) == cap(*buf) {
-			buf = s.buffers.grow(buf)
+		if len(*m.buf) == cap(*m.buf) {
+			m.buf = s.buffers.grow(m.buf)
 		}
-		var n int
-		n, err = message.Read((*buf)[len(*buf):cap(*buf)])
-		*buf = (*buf)[:len(*buf)+n]
+		n, err := s.in.Read((*m.buf)[len(*m.buf):cap(*m.buf)])
+		*m.buf = (*m.buf)[:len(*m.buf)+n]
+		if err != nil {
+			return err
+		}
 	}
-	if err != io.EOF {
-		return false, err
+	return nil
+}
+
+// deliver hands a whole message to the hub.
+func (s *socket) deliver() error {
+	defer s.drop()
+	var text []byte
+	if s.message.buf != nil {
+		text = *s.message.buf
 	}
-	if !utf8.Valid(*buf) {
-		return false, errNotUTF8
+	if !utf8.Valid(text) {
+		return errNotUTF8
 	}
-	s.peer.Receive(*buf)
-	return false, nil
+	s.peer.Receive(text)
+	return nil
+}
+
+// drop gives back the memory of the message at hand.
+func (s *socket) drop() {
+	if s.message.buf != nil {
+		s.buffers.put(s.message.buf)
+		s.message.buf = nil
+	}
 }
 
 // ended says what is left to do after a read failed.
@@ -126,23 +194,20 @@ func (s *socket) ended(err error) ending {
 	if s.stopping() {
 		return ending{}
 	}
-	if farewell, ok := errors.AsType[*websocket.CloseError](err); ok {
-		if farewell.Code == websocket.CloseAbnormalClosure { // the end of the connection, in the library's words
-			return ending{}
-		}
-		return ending{code: farewell.Code}
+	if code, ok := errors.AsType[farewellError](err); ok {
+		return ending{code: int(code)}
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.expire()
 		return ending{}
-	}
-	if errors.Is(err, websocket.ErrReadLimit) { // a length that no frame can have
+	case errors.Is(err, errFrame):
 		return ending{code: websocket.CloseProtocolError, linger: true}
-	}
-	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, net.ErrClosed) {
+	case errors.Is(err, errNotUTF8):
+		return ending{code: websocket.CloseInvalidFramePayloadData, linger: true}
+	default: // the connection is gone
 		return ending{}
 	}
-	return ending{linger: true} // a broken frame; the library has said so, with 1002
 }
 
 // expire ends a socket that shows no sign of life, and waits until the hub has said its last word.
@@ -176,7 +241,7 @@ func (s *socket) linger() {
 	s.stopReading(parting)
 	var unread [512]byte
 	for {
-		if _, err := s.ws.NetConn().Read(unread[:]); err != nil {
+		if _, err := s.in.in.Read(unread[:]); err != nil {
 			return
 		}
 	}

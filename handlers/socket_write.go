@@ -8,11 +8,7 @@ import (
 	"github.com/fiberflow/flow"
 )
 
-const (
-	finalFrame = 0x80
-	maxHeader  = 10  // of a frame from the server
-	maxControl = 125 // bytes in a control frame
-)
+const maxHeader = 10 // bytes, of a frame from the server
 
 // Write implements [flow.Transport]: one write for all frames that fit into one buffer.
 func (s *socket) Write(frames []*flow.Frame) error {

@@ -1,0 +1,17 @@
+package flow
+
+import "time"
+
+// Noise counts what a client sent that is no message and yet costs something: a ping, a pong, a small
+// fragment. It shares the rate of the messages that have no limit of their own. False is over the rate:
+// then the transport does nothing about it. Like Receive it is for the transport's reader.
+func (c *Conn) Noise() bool {
+	now := time.Now()
+	if c.other.take(now, otherPerSecond) == 0 {
+		return true
+	}
+	if c.over.refused(now) {
+		c.Close(ByeRateLimited)
+	}
+	return false
+}
