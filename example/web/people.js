@@ -83,8 +83,17 @@ export class People {
 
 /** What somebody is called: what they wrote, what the server knows, or a name made from the user id. */
 export function nameOf({ user, profile, presence }) {
-  const chosen = typeof presence.name === "string" ? presence.name.trim().slice(0, 40) : "";
-  return chosen || profile?.name || nickname(String(user));
+  return plain(presence.name) || plain(profile?.name) || nickname(String(user));
+}
+
+/**
+ * A name as it can stand within a sentence: one line, not longer than a name is, without the characters that turn
+ * the direction of what follows; "" for one in which nothing is to be seen.
+ */
+function plain(name) {
+  if (typeof name !== "string") return "";
+  const line = name.slice(0, 400).replace(/[\p{Bidi_Control}\p{Cc}\u2028\u2029]+/gu, " ").trim();
+  return /[^\p{Cf}\p{Z}\p{M}\u3164\uFFA0\u115F\u1160]/u.test(line) ? [...line].slice(0, 40).join("") : "";
 }
 
 export function nickname(user) {
