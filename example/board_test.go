@@ -17,6 +17,7 @@ func TestBoard(t *testing.T) {
 	browser := browsertest.Start(t)
 	for name, run := range map[string]func(*testing.T, *browsertest.Browser){
 		"two people": twoPeople, "keyboard": keyboard, "one writer": oneWriter, "hostile content": hostileContent,
+		"hostile people": hostilePeople,
 		"duplicated tab": duplicatedTab, "tokens": tokens, "two instances": twoInstances,
 		"server killed": serverKilled, "server stopped": serverStopped, "memory server killed": memoryServerKilled,
 		"redis killed": redisKilled, "redis killed, changes refused": redisKilledReject,

@@ -1,6 +1,7 @@
 /** What the page says about the connection, and about the board as a whole. */
 
 const ENDINGS = {
+  __proto__: null,
   replaced: ["This board is open in another window of yours.", "Use it here"],
   kicked: ["You were removed from this board."],
   forbidden: ["You may not open this board."],
@@ -12,6 +13,7 @@ const ENDINGS = {
 };
 
 const STATES = {
+  __proto__: null,
   connecting: "Connecting…",
   joining: "Joining…",
   live: "Live",

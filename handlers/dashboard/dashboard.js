@@ -14,6 +14,7 @@ const latency = { p50: "half within", p99: "99 % within", max: "longest" };
 
 // What a subsystem's outage means for people.
 const meaning = {
+  __proto__: null,
   collaboration: "sessions are kept in this instance's memory, and can be resumed here only",
   websockets: "presence and events reach people on this instance only",
   ordering: "people on this instance go on together; nothing new is confirmed",
