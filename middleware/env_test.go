@@ -28,7 +28,8 @@ func defaultSettings() middleware.Settings {
 		},
 		Quotas: flow.Quotas{
 			Sockets: 100_000, UserSockets: 1000, AddressSockets: 1000, Unauthenticated: 10_000, OpenRooms: 100_000,
-			UserJoinsPerSecond: 200, UserRequestsPerSecond: 100, AddressRequestsPerSecond: 500, RoomJoinsPerSecond: 1000,
+			UserJoinsPerSecond: 200, UserRequestsPerSecond: 100, AddressRequestsPerSecond: 500,
+			RoomJoinsPerSecond: 1000,
 		},
 		LogBytes:  1 << 30,
 		Heartbeat: 25 * time.Second, Timeout: time.Minute, AuthTimeout: 10 * time.Second, Drain: 15 * time.Second,

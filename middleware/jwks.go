@@ -22,6 +22,9 @@ import (
 
 var errNoKey = errors.New("no key of the set fits the token")
 
+// maxKeyFile is how many bytes a key file may have: a wrong path may lead to anything.
+const maxKeyFile = 1 << 20
+
 // recheck is how long a change of the file may go unnoticed.
 const recheck = time.Second
 
@@ -34,6 +37,7 @@ type keySet struct {
 	// looked is when the file was last looked at, in Unix nanoseconds. Whoever moves it on looks.
 	looked atomic.Int64
 	stamp  atomic.Pointer[fileStamp]
+	told   atomic.Value // the error that was logged last, as text
 }
 
 // publicKey is one key of the set, and the one algorithm that it may check.
@@ -57,7 +61,11 @@ func openKeySet(path string, log *slog.Logger) (*keySet, error) {
 // find is a [jwt.Keyfunc]: the key that the token names; if it names none, all for its algorithm.
 func (s *keySet) find(token *jwt.Token) (any, error) {
 	s.refresh()
-	id, named := token.Header["kid"]
+	given, named := token.Header["kid"]
+	id, ok := given.(string)
+	if named && (!ok || id == "") { // an empty one would fit all keys without a name
+		return nil, errNoKey
+	}
 	var fitting jwt.VerificationKeySet
 	for _, k := range *s.keys.Load() {
 		if k.alg == token.Method.Alg() && (!named || k.id == id) {
@@ -85,9 +93,12 @@ func (s *keySet) refresh() {
 		err = s.load()
 	}
 	if err != nil {
-		s.log.Warn("the key file cannot be read, the keys stay as they are", "path", s.path, "error", err)
+		if s.told.Swap(err.Error()) != err.Error() {
+			s.log.Warn("the key file cannot be read, the keys stay as they are", "path", s.path, "error", err)
+		}
 		return
 	}
+	s.told.Store("")
 	s.log.Info("the key file was read again", "path", s.path, "keys", len(*s.keys.Load()))
 }
 
@@ -98,6 +109,9 @@ func (s *keySet) load() error {
 	info, err := os.Stat(s.path)
 	if err != nil {
 		return err
+	}
+	if info.Size() > maxKeyFile {
+		return fmt.Errorf("expected at most %d bytes", maxKeyFile)
 	}
 	data, err := os.ReadFile(s.path)
 	if err != nil {
@@ -164,11 +178,7 @@ func (k jwk) publicKey() (any, error) {
 	}
 	switch k.Kty {
 	case "RSA":
-		key := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())}
-		if key.N.BitLen() < 2048 || len(e) > 4 || key.E < 3 {
-			return nil, errors.New("expected an RSA key of at least 2048 bits")
-		}
-		return key, nil
+		return rsaKey(n, e)
 	case "EC":
 		return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y))
 	default:
@@ -177,6 +187,18 @@ func (k jwk) publicKey() (any, error) {
 		}
 		return ed25519.PublicKey(x), nil
 	}
+}
+
+// rsaKey refuses what every check of a signature would refuse, or take too long for.
+func rsaKey(n, e []byte) (*rsa.PublicKey, error) {
+	modulus, exponent := new(big.Int).SetBytes(n), new(big.Int).SetBytes(e)
+	if bits := modulus.BitLen(); bits < 2048 || bits > 16384 || modulus.Bit(0) == 0 {
+		return nil, errors.New("expected an RSA key of 2048 to 16384 bits")
+	}
+	if exponent.BitLen() > 31 || exponent.Int64() < 3 || exponent.Bit(0) == 0 {
+		return nil, errors.New("expected an RSA key with an odd exponent of 3 to 2147483647")
+	}
+	return &rsa.PublicKey{N: modulus, E: int(exponent.Int64())}, nil
 }
 
 func (k jwk) numbers() (n, e, x, y []byte, err error) {

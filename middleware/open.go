@@ -90,6 +90,12 @@ func (o *opening) read(cfg Config) error {
 		o.log.Warn("COLLAB_SECRET is unset: the key that signs resume tokens is drawn at start",
 			"shared_through_redis", o.RedisCollaboration)
 	}
+	if keys := o.shortSecrets(); len(keys) > 0 {
+		o.log.Warn("secrets can be guessed: use 32 random bytes for each", "keys", keys)
+	}
+	if o.trustsEverybody() {
+		o.log.Warn("COLLAB_TRUSTED_PROXIES has everybody in it: a client can say any address is its own")
+	}
 	o.keys = newSigningKeys(o.Secrets)
 	return nil
 }
@@ -99,7 +105,9 @@ func (o *opening) verifier(cfg Config) (func(context.Context, string) (flow.User
 		return tokenVerifier(o.Settings, o.log)
 	}
 	if o.JWTSecret != "" || o.JWKSFile != "" {
-		o.log.Warn("settings have no effect", "keys", []string{"COLLAB_JWT_SECRET", "COLLAB_JWKS_FILE"},
+		o.log.Warn("settings have no effect", "keys", []string{
+			"COLLAB_JWT_SECRET", "COLLAB_JWKS_FILE", "COLLAB_JWT_ISSUER", "COLLAB_JWT_AUDIENCE", "COLLAB_JWT_MAX_AGE",
+		},
 			"because", "the application checks tokens itself")
 	}
 	return cfg.VerifyToken, nil

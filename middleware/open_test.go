@@ -124,6 +124,9 @@ func TestOpen_Warnings(t *testing.T) {
 		"COLLAB_ANONYMOUS is true: everybody may come in without credentials":             {"COLLAB_ANONYMOUS": "true"},
 		"COLLAB_SECRET is unset: the key that signs resume tokens is drawn at start":      {},
 		"nobody can come in: no token setting, no Authenticate hook, no COLLAB_ANONYMOUS": {},
+		"COLLAB_TRUSTED_PROXIES has everybody in it: a client can say any address is its own": {
+			"COLLAB_TRUSTED_PROXIES": "10.0.0.0/8,::/0",
+		},
 	} {
 		t.Run(want, func(t *testing.T) {
 			var log book
@@ -136,6 +139,9 @@ func TestOpen_Warnings(t *testing.T) {
 	for want, e := range map[string]environment{
 		"[REDIS_ADDRS] REDIS_MODE is single":       {"REDIS_ADDRS": "a:1"},
 		"[REDIS_MASTER_NAME] REDIS_MODE is single": {"REDIS_MASTER_NAME": "m"},
+		"[COLLAB_JWT_ISSUER COLLAB_JWT_MAX_AGE] neither COLLAB_JWT_SECRET nor COLLAB_JWKS_FILE is set": {
+			"COLLAB_JWT_ISSUER": "i", "COLLAB_JWT_MAX_AGE": "1h",
+		},
 		"[REDIS_PORT REDIS_PASSWORD REDIS_TLS] REDIS_URL is set": {
 			"REDIS_URL": "redis://host", "REDIS_HOST": "host", "REDIS_PORT": "1", "REDIS_PASSWORD": "x",
 			"REDIS_DB": "0", "REDIS_TLS": "true",
@@ -155,11 +161,38 @@ func TestOpen_Warnings(t *testing.T) {
 	// A quiet environment is quiet.
 	t.Run("none", func(t *testing.T) {
 		var log book
-		open(t, environment{"COLLAB_SECRET": "x", "COLLAB_JWT_SECRET": "y"}.logged(t, &log))
+		open(t, environment{
+			"COLLAB_SECRET": "0123456789abcdef,fedcba9876543210", "COLLAB_JWT_SECRET": "0123456789abcdef",
+			"COLLAB_ADMIN_TOKEN": "0123456789abcdef", "COLLAB_TRUSTED_PROXIES": "10.0.0.0/8",
+		}.logged(t, &log))
 		if got := log.messages(t, slog.LevelWarn); len(got) > 0 {
 			t.Errorf("warnings: %q", got)
 		}
 	})
+}
+
+// Secrets of less than 16 bytes are warned of by the names of their keys, and by nothing else.
+func TestOpen_ShortSecrets(t *testing.T) {
+	const short, long = "hunter2-hunter2", "0123456789abcdef"
+	for want, e := range map[string]environment{
+		"[COLLAB_SECRET COLLAB_JWT_SECRET COLLAB_ADMIN_TOKEN]": {
+			"COLLAB_SECRET": short, "COLLAB_JWT_SECRET": short, "COLLAB_ADMIN_TOKEN": short,
+		},
+		"[COLLAB_SECRET]":      {"COLLAB_SECRET": long + "," + short, "COLLAB_JWT_SECRET": long},
+		"[COLLAB_ADMIN_TOKEN]": {"COLLAB_SECRET": long, "COLLAB_ADMIN_TOKEN": "x"},
+	} {
+		t.Run(want, func(t *testing.T) {
+			var log book
+			open(t, e.logged(t, &log))
+			line := log.entry(t, "secrets can be guessed: use 32 random bytes for each")
+			if fmt.Sprint(line["keys"]) != want || line["level"] != "WARN" {
+				t.Errorf("logged %v, want a warning with %s", line, want)
+			}
+			if strings.Contains(log.text(), "hunter2") || len(line) != 4 { // time, level, msg and keys
+				t.Errorf("the log tells too much: %s", log.text())
+			}
+		})
+	}
 }
 
 func TestOpen_Prefork(t *testing.T) {

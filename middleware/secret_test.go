@@ -2,10 +2,12 @@ package middleware_test
 
 import (
 	"fmt"
+	"log/slog"
 	"testing"
 
 	"github.com/fiberflow/flow"
 	"github.com/fiberflow/flow/internal/redistest"
+	"github.com/fiberflow/flow/middleware"
 )
 
 const unshared = "the key that signs resume tokens is not shared yet: until redis answers, who joins here can " +
@@ -44,6 +46,16 @@ func TestOpen_Secrets(t *testing.T) {
 			t.Error("a secret was put into Redis")
 		}
 	})
+}
+
+// A secret without bytes is none: anybody could sign with it.
+func TestOpen_SecretsEmpty(t *testing.T) {
+	s := load(t, nil)
+	s.Secrets = []middleware.Secret{"", "hunter2", ""}
+	got := open(t, middleware.Config{Settings: &s, Logger: slog.New(slog.DiscardHandler)}).Config().Secrets()
+	if len(got) != 1 || string(got[0]) != "hunter2" {
+		t.Errorf("%d keys, want the one that is not empty", len(got))
+	}
 }
 
 // An instance that starts without Redis draws a key, and says what that means. When Redis is there, it

@@ -3,6 +3,7 @@ package middleware
 import (
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/fiberflow/flow"
@@ -84,6 +85,28 @@ type RedisSettings struct {
 // UsesRedis reports whether any subsystem is asked to be on Redis.
 func (s Settings) UsesRedis() bool {
 	return s.RedisCollaboration || s.RedisWebsockets || s.RedisEventOrdering
+}
+
+// shortSecrets returns the keys whose secrets somebody could find by trying.
+func (s Settings) shortSecrets() []string {
+	const least = 16
+	short := func(secret Secret) bool { return secret != "" && len(secret) < least }
+	var keys []string
+	if slices.ContainsFunc(s.Secrets, short) {
+		keys = append(keys, "COLLAB_SECRET")
+	}
+	if short(s.JWTSecret) {
+		keys = append(keys, "COLLAB_JWT_SECRET")
+	}
+	if short(s.AdminToken) {
+		keys = append(keys, "COLLAB_ADMIN_TOKEN")
+	}
+	return keys
+}
+
+// trustsEverybody reports whether every address counts as a proxy's.
+func (s Settings) trustsEverybody() bool {
+	return slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return p.Bits() == 0 })
 }
 
 // Secret is a text that must not be printed: every common way to print it shows ***. Convert it to a
