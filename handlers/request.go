@@ -22,6 +22,7 @@ var errNoHub = errors.New("no hub to serve: mount middleware.New() before these 
 type request struct {
 	c    *fiber.Ctx
 	hub  *flow.Hub
+	from netip.Addr
 	user flow.User // who asks; zero on public routes, and on admin routes an admin
 	room string    // of the path, valid; "" on routes without
 }
@@ -54,7 +55,12 @@ func (e *endpoints) call(r route, c *fiber.Ctx) (err error) {
 	if err != nil {
 		return err
 	}
-	req := &request{c: c, hub: hub}
+	req := &request{c: c, hub: hub, from: addressOf(c, hub)}
+	if r.path != livePath {
+		if err := hub.AllowAddress(req.from); err != nil {
+			return err
+		}
+	}
 	if err := req.admit(r.access); err != nil {
 		return err
 	}
@@ -135,7 +141,7 @@ func (r *request) authenticate(a access) error {
 	if user == nil {
 		return flow.Errorf(flow.CodeUnauthenticated, "credentials are required")
 	}
-	if err := r.hub.AllowRequest(flow.Client{User: user, Address: r.address()}); err != nil {
+	if err := r.hub.AllowRequest(r.client(user)); err != nil {
 		return err
 	}
 	r.user = *user
@@ -148,15 +154,6 @@ func (r *request) authenticate(a access) error {
 	return nil
 }
 
-// address returns where the request comes from.
-func (r *request) address() netip.Addr {
-	var forwarded []string
-	for _, line := range r.c.Request().Header.PeekAll(fiber.HeaderXForwardedFor) {
-		forwarded = append(forwarded, string(line))
-	}
-	return r.hub.ClientAddress(r.c.Context().RemoteIP().String(), forwarded)
-}
-
 // identity returns what authentication may look at. What it hands out is copied: Fiber uses the memory
 // of a request again.
 func (r *request) identity() flow.Request {
@@ -165,7 +162,7 @@ func (r *request) identity() flow.Request {
 		Header: func(name string) string { return strings.Clone(c.Get(name)) },
 		Cookie: func(name string) string { return strings.Clone(c.Cookies(name)) },
 		Local:  func(key string) any { return c.Locals(key) },
-		Remote: r.address().String(),
+		Remote: r.remote(),
 	}
 }
 

@@ -61,7 +61,7 @@ func (e *endpoints) routes() []route {
 	return []route{
 		{get, "/ws", public, e.upgrade}, // the first message may say who it is
 
-		{get, "/health/live", public, e.live},
+		{get, livePath, public, e.live},
 		{get, "/health/ready", public, e.ready},
 		{get, "/health", admin, e.health},
 		{get, "/metrics", admin, e.metrics},

@@ -31,7 +31,7 @@ const (
 // handshake is what is known of a socket before it is one.
 type handshake struct {
 	hub    *flow.Hub
-	user   *flow.User // nil: a first message says who it is
+	client flow.Client // without a user: a first message says who it is
 	server server
 	chunk  int // the most bytes of one write
 }
@@ -91,7 +91,11 @@ func (e *endpoints) upgrade(r *request) error {
 	if err != nil {
 		return err
 	}
-	shake := &handshake{hub: r.hub, user: user, server: server, chunk: chunkOf(c)}
+	client := r.client(user)
+	if err := r.hub.Admit(client); err != nil {
+		return err
+	}
+	shake := &handshake{hub: r.hub, client: client, server: server, chunk: chunkOf(c)}
 	trim(c, offered)
 	c.Locals(handshakeKey, shake)
 	if err := e.socket(c); err != nil {
@@ -195,10 +199,9 @@ func (e *endpoints) runSocket(ws *websocket.Conn) {
 	defer leave()
 
 	s := newSocket(ws.Conn, shake, e)
-	conn, err := shake.hub.Connect(s, flow.Client{User: shake.user})
-	if err != nil { // it began to drain meanwhile
-		s.finish(closeFrame(flow.ByeShutdown.CloseCode()))
-		s.release()
+	conn, err := shake.hub.Connect(s, shake.client)
+	if err != nil { // the last place went to another, or the hub began to drain
+		s.turnAway(shake.hub.Refused(err))
 		return
 	}
 	s.serve(conn)
@@ -211,6 +214,15 @@ func newSocket(ws *fasthttpws.Conn, shake *handshake, e *endpoints) *socket {
 	}
 	s.take(ws.NetConn())
 	return s
+}
+
+// turnAway ends a socket that the hub did not take.
+func (s *socket) turnAway(goodbye *flow.Frame, why flow.Bye) {
+	defer s.release()
+	s.hurry(lastWrite)
+	_ = s.Write([]*flow.Frame{goodbye}) // nobody is left to hear of it
+	s.finish(closeFrame(why.CloseCode()))
+	s.linger()
 }
 
 // take gives the socket its connection.

@@ -18,6 +18,9 @@ import (
 // maxQuiet is the longest time between two lines of a stream: proxies cut what is silent.
 const maxQuiet = 15 * time.Second
 
+// mostIgnored is how many bytes a reader may send into its stream, where nothing is expected.
+const mostIgnored = 1 << 10
+
 // stream is one reader of a room's events over HTTP. It implements [flow.Transport].
 type stream struct {
 	pipe
@@ -33,7 +36,7 @@ type stream struct {
 // watching is what is known of a stream before it begins.
 type watching struct {
 	hub            *flow.Hub
-	user           flow.User
+	client         flow.Client
 	room, position string
 	server         server
 	chunk          int
@@ -48,12 +51,17 @@ func (e *endpoints) stream(r *request) error {
 	if r.hub.Draining() || server.stopping() {
 		return errDraining()
 	}
+	user := r.user
+	client := r.client(&user)
+	if err := r.hub.Admit(client); err != nil {
+		return err
+	}
 	position := c.Get("Last-Event-ID") // what a browser saw last, against what the page once asked for
 	if position == "" {
 		position = c.Query("position")
 	}
 	w := watching{
-		hub: r.hub, user: r.user, room: r.room, position: strings.Clone(position), server: server, chunk: chunkOf(c),
+		hub: r.hub, client: client, room: r.room, position: strings.Clone(position), server: server, chunk: chunkOf(c),
 	}
 	c.Set(fiber.HeaderContentType, "text/event-stream; charset=utf-8")
 	c.Set(fiber.HeaderCacheControl, "no-store, no-transform")
@@ -90,7 +98,7 @@ func (e *endpoints) runStream(conn net.Conn, resp *fasthttp.Response, w watching
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	watcher, err := w.hub.Watch(ctx, t, flow.Client{User: &w.user}, w.room, w.position)
+	watcher, err := w.hub.Watch(ctx, t, w.client, w.room, w.position)
 	if err != nil {
 		if flow.ErrorCode(err) == flow.CodeInternal {
 			e.config.Logger.Error("stream failed", "room", w.room, "error", err)
@@ -114,7 +122,8 @@ func (t *stream) refuse(resp *fasthttp.Response, err error) {
 	_ = t.send(answer.Bytes()) // nobody is left to hear of it
 }
 
-// serve waits for the end of the stream: the client never says anything but that.
+// serve waits for the end of the stream: the client never says anything but that. One that does anyway
+// loses the stream.
 func (t *stream) serve(conn net.Conn, watcher peer, quiet time.Duration) {
 	defer func() {
 		t.beat.stop()
@@ -126,10 +135,12 @@ func (t *stream) serve(conn net.Conn, watcher peer, quiet time.Duration) {
 		watcher.Wake()
 	})
 	var ignored [64]byte
-	for {
-		if _, err := conn.Read(ignored[:]); err != nil {
+	for left := mostIgnored; left > 0; {
+		n, err := conn.Read(ignored[:])
+		if err != nil {
 			return
 		}
+		left -= n
 	}
 }
 
