@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -27,6 +29,7 @@ type Hub struct {
 	control   *outbox
 	consumers *consumers // nil: the application has none
 	stats     counters
+	flushers  []*flusher
 	meter     *metering
 	rates     [payKinds]int // what the buckets of a payer gain a second
 
@@ -40,6 +43,8 @@ type Hub struct {
 	amnesia       atomic.Bool   // the store of sessions may have lost its memory
 	state         atomic.Value  // the State that clients were told
 	parted        recent        // sessions that ended here
+	finished      recent        // likewise, for as long as a token may say that no store knew them
+	doubted       atomic.Int64  // Unix nanoseconds, when there were such tokens
 	recalls       chan struct{} // holds as many as rings are filled at a time
 	repairs       chan struct{} // holds as many as rooms are compared with their logs
 
@@ -84,6 +89,7 @@ func New(cfg Config) (*Hub, error) {
 		return nil, fmt.Errorf("encode limits: %w", err)
 	}
 	h := &Hub{
+		parted: recent{keep: recentFor, most: recentMost}, finished: recent{keep: cfg.SessionTTL, most: doubtMost},
 		cfg: cfg, log: cfg.Logger, limits: limits, requests: requests(), dirty: make(chan struct{}, 1),
 		rooms: map[string]*room{}, conns: map[*Conn]struct{}{}, users: map[string]map[*Conn]struct{}{},
 		empty: make(chan struct{}), meter: newMetering(), rates: newPayerRates(cfg.Quotas),
@@ -108,6 +114,9 @@ func New(cfg Config) (*Hub, error) {
 	h.stats.started = time.Now()
 	h.consumers = newConsumers(h)
 	h.control = newOutbox(h, controlTopic)
+	for range runtime.GOMAXPROCS(0) {
+		h.flushers = append(h.flushers, &flusher{hub: h})
+	}
 	tuned := make(chan struct{})
 	h.stopBus = cfg.Bus.Subscribe(controlTopic, h.hear(tuned))
 	h.tune(tuned)
@@ -275,3 +284,6 @@ func (h *Hub) endRoom(r *room) {
 func errDraining() *Error {
 	return &Error{Code: CodeUnavailable, Message: "the server is shutting down", RetryAfter: time.Second}
 }
+
+// anyFlusher returns who writes to a connection.
+func (h *Hub) anyFlusher() *flusher { return h.flushers[rand.IntN(len(h.flushers))] }

@@ -70,6 +70,7 @@ func (h *Hub) Kick(ctx context.Context, room, session string) error {
 	case elsewhere && !there:
 		return Unavailable(errors.New("instance " + s.Instance + ", which has the session, does not answer"))
 	case stored: // also one without a socket, which waits to be resumed
+		h.noteOver(session)
 		return h.cfg.Sessions.Delete(ctx, session)
 	case there:
 		return nil
@@ -110,6 +111,7 @@ func (h *Hub) endStored(ctx context.Context, q SessionQuery) error {
 			return err
 		}
 		for _, s := range left {
+			h.noteOver(s.ID)
 			err = errors.Join(err, h.cfg.Sessions.Delete(ctx, s.ID))
 			q.After = s.ID
 		}
@@ -136,10 +138,14 @@ func (h *Hub) hasPeers() bool {
 // someoneHas reports whether another instance has a session, whatever the store says: it may have lost its
 // memory.
 func (h *Hub) someoneHas(ctx context.Context, room, session string) bool {
+	return !h.alone() && !h.parted.has(session) && h.ask(ctx, peerMessage{Kind: peerHave, Room: room, Session: session})
+}
+
+// alone reports whether no other instance was heard of.
+func (h *Hub) alone() bool {
 	h.mu.Lock()
-	alone := len(h.seen) == 0
-	h.mu.Unlock()
-	return !alone && !h.parted.has(session) && h.ask(ctx, peerMessage{Kind: peerHave, Room: room, Session: session})
+	defer h.mu.Unlock()
+	return len(h.seen) == 0
 }
 
 // ask sends a request to the other instances, and reports whether one of them has done it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 )
 
 // touchSample is how many sessions each sign of life asks for: a store that lost its memory without
@@ -87,10 +88,38 @@ func (h *Hub) forgetID(session string) {
 
 // hasEnded reports whether a session is over that the store may still have.
 func (h *Hub) hasEnded(session string) bool {
+	if h.parted.has(session) {
+		return true
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, ended := h.ended[session]
 	return ended
+}
+
+// doubt notes that there are tokens of sessions that the store has not known from their beginning. Such a token
+// is good also when the store does not know the session, so those that end are remembered from now on.
+func (h *Hub) doubt() { h.doubted.Store(time.Now().UnixNano()) }
+
+// noteOver remembers a session that has ended for good. It may be called with a room's lock held.
+func (h *Hub) noteOver(session string) {
+	h.parted.add(session)
+	if at := h.doubted.Load(); at > 0 && time.Since(time.Unix(0, at)) <= h.cfg.SessionTTL {
+		h.finished.add(session)
+	}
+}
+
+// livesUnsaved reports whether a session that the store does not know has not ended: the store was away when it
+// began, or has lost its memory.
+func (h *Hub) livesUnsaved(ctx context.Context, room, session string, unsaved time.Time) bool {
+	if time.Since(unsaved) > h.cfg.SessionTTL {
+		return h.someoneHas(ctx, room, session)
+	}
+	h.doubt()
+	if h.finished.has(session) {
+		return false
+	}
+	return h.alone() || !h.ask(ctx, peerMessage{Kind: peerOver, Session: session})
 }
 
 func (h *Hub) wakeKeeper() {

@@ -25,6 +25,7 @@ const (
 	peerRights   = "rights"   // what User, or everybody in Room, may do is asked again; "" is all
 	peerTake     = "take"     // Session of Room is at the sender now
 	peerHave     = "have"     // whoever has Session of Room answers Ask
+	peerOver     = "over"     // whoever knows that Session has ended answers Ask
 	peerBeat     = "beat"     // the sender lives
 	peerGone     = "gone"     // the sender shuts down
 	peerAck      = "ack"      // answers Ask
@@ -229,6 +230,10 @@ func (h *Hub) heard(payload []byte) {
 			h.spawn(func() { h.heardTake(m) })
 		case peerHave:
 			h.spawn(func() { h.heardHave(m) })
+		case peerOver:
+			if h.finished.has(m.Session) {
+				h.control.send(peerMessage{Kind: peerAck, Ask: m.Ask})
+			}
 		case peerGone:
 			h.bury(instance, LeaveShutdown)
 		case peerAck:
@@ -253,6 +258,10 @@ func (h *Hub) heardHave(m peerMessage) {
 
 // heardTake ends this instance's part in a session that another one has resumed.
 func (h *Hub) heardTake(m peerMessage) {
+	if h.parted.has(m.Session) { // it was resumed before the store had forgotten it
+		h.control.send(peerMessage{Kind: peerKick, Room: m.Room, Session: m.Session})
+		return
+	}
 	r := h.peek(m.Room)
 	if r == nil {
 		return

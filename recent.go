@@ -11,8 +11,14 @@ const (
 	recentMost = 10_000
 )
 
-// recent remembers sessions that have ended a moment ago. Its lock is taken last.
+// doubtMost is how many sessions are remembered that have ended after the store was away.
+const doubtMost = 100_000
+
+// recent remembers sessions that have ended a while ago. Its lock is taken last.
 type recent struct {
+	keep time.Duration
+	most int
+
 	mu sync.Mutex
 	at map[string]time.Time
 }
@@ -21,11 +27,11 @@ func (r *recent) add(session string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	if r.at == nil || len(r.at) >= recentMost {
+	if r.at == nil || len(r.at) >= r.most {
 		r.at = map[string]time.Time{}
 	}
 	for other, at := range r.at {
-		if now.Sub(at) <= recentFor {
+		if now.Sub(at) <= r.keep {
 			break // a look at a few is enough: the rest goes in time
 		}
 		delete(r.at, other)
@@ -37,5 +43,5 @@ func (r *recent) has(session string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at, ok := r.at[session]
-	return ok && time.Since(at) <= recentFor
+	return ok && time.Since(at) <= r.keep
 }

@@ -214,7 +214,7 @@ func (r *room) drop(m *member, reason LeaveReason, right func() bool) (c *Conn, 
 	r.forgetLocked(m)
 	if m.ended { // whoever had it before may not have heard yet that it moved here
 		delete(r.remote, m.session)
-		r.hub.parted.add(m.session)
+		r.hub.noteOver(m.session)
 	}
 	away := reason == LeaveDisconnected && r.remote[m.session] != nil
 	if reason != LeaveReplaced && !away { // else the session lives on elsewhere, and is announced from there

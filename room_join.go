@@ -130,10 +130,10 @@ func (c *Conn) claim(ctx context.Context, m *message) (Session, error) {
 	switch ErrorCode(err) {
 	case "":
 	case CodeNotFound:
-		if time.Since(unsaved) > c.hub.cfg.SessionTTL && !c.hub.someoneHas(ctx, m.room, id) {
+		if !c.hub.livesUnsaved(ctx, m.room, id, unsaved) {
 			return Session{}, errStale()
 		}
-		fresh.ID = id // the store was away when it began, or has lost its memory
+		fresh.ID = id
 		return fresh, nil
 	default: // the store is away; the signature says enough
 		fresh.ID = id
@@ -186,6 +186,7 @@ func (r *room) admit(ctx context.Context, a admission) error {
 	name := s.ID
 	if !saved {
 		name = unsavedName(s.ID, time.Now())
+		h.doubt()
 	}
 	token := signResume(h.cfg.Secrets()[0], name, r.id, s.User)
 	r.mu.Lock()
