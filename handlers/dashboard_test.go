@@ -1,8 +1,10 @@
 package handlers_test
 
 import (
+	"context"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -57,6 +59,49 @@ func TestDashboard_outage(t *testing.T) {
 	log.become(flow.Live)
 	window.Until("it says nothing any more", `document.querySelectorAll('td[data-state="live"]').length === 3 && `+
 		trouble+` === ""`)
+}
+
+// hostileText is what an operator's page may be given to show.
+const hostileText = `<script>owned=1</script><img src=x onerror=owned=1>"><svg onload=owned=1>' onfocus=owned=1 ` +
+	`javascript:owned=1 {{owned=1}} ${owned=1} __proto__ </p></title>` + "\u202Edenwo\u2067\u200B"
+
+// hostileLog says of itself what could be code.
+type hostileLog struct{ *faultyLog }
+
+func (l hostileLog) Health(room string) flow.Health {
+	health := l.faultyLog.Health(room)
+	health.Backend, health.Address = hostileText, hostileText
+	if health.Reason != "" {
+		health.Reason = hostileText
+	}
+	return health
+}
+
+// Errors, names of instances and backends and the reasons of outages are text on the operators' page: nothing of
+// them runs, makes an element, or turns the words behind it.
+func TestDashboard_hostile(t *testing.T) {
+	log := hostileLog{newFaultyLog()}
+	s := start(t, options{hub: func(c *flow.Config) {
+		c.Log, c.Instance = log, hostileText[:60]
+		c.Admin = func(context.Context, flow.Request) (bool, error) {
+			return false, flow.Errorf(flow.CodeForbidden, hostileText)
+		}
+	}})
+	window := browsertest.Start(t).Person(t)
+	window.Go(s.base + "/dashboard")
+	quoted := strconv.Quote(hostileText)
+	window.Until("the refusal is text", `document.getElementById("notice").textContent === `+quoted)
+	window.Do(`document.getElementById("token").focus()`)
+	window.Type(adminToken)
+	window.Do(`document.querySelector("#access button").click()`)
+	window.Until("the instance is text",
+		`document.getElementById("instance").textContent === `+strconv.Quote(hostileText[:60]))
+	window.Until("the backend is text", `document.querySelectorAll("#subsystems td")[6].textContent === `+quoted)
+	log.become(flow.Degraded)
+	shown := strconv.Quote("(" + hostileText[:strings.Index(hostileText, "\u202E")] + "denwo\u200B); people")
+	window.Until("the reason is text", `document.getElementById("trouble").textContent.includes(`+shown+`)`)
+	window.Until("nothing ran", `!("owned" in window) && Object.keys(Object.prototype).length === 0 &&
+		!document.body.querySelector("script, img, svg, iframe, style") && document.title === "flow: this instance"`)
 }
 
 // The operators' page cannot be framed, runs no code but its own file, and puts no text into markup.

@@ -59,16 +59,21 @@ function subsystems(body, all) {
   body.replaceChildren(...rows);
 }
 
+// plain takes out what would turn the direction of the words behind it.
+function plain(text) {
+  return String(text).replace(/\p{Bidi_Control}/gu, "");
+}
+
 // troubles says in sentences what is not as it should be.
 function troubles(stats) {
   const sentences = [];
   for (const [name, s] of Object.entries(stats.subsystems).sort()) {
-    const where = `${s.partial ? "a part of " : ""}${s.backend}`;
+    const where = `${s.partial ? "a part of " : ""}${plain(s.backend)}`;
     if (s.state === "degraded") {
-      const reason = s.reason ? ` (${s.reason})` : "";
+      const reason = s.reason ? ` (${plain(s.reason)})` : "";
       sentences.push(`${name}: ${where} is away${reason}; ${meaning[name]}.`);
     } else if (s.state === "recovering") {
-      sentences.push(`${name}: ${s.backend} is back; what was missed is being written.`);
+      sentences.push(`${name}: ${plain(s.backend)} is back; what was missed is being written.`);
     }
   }
   if (stats.journal > 0) {
