@@ -59,6 +59,7 @@ type opening struct {
 	sessions flow.SessionStore
 	bus      flow.Bus
 	ordering ordering
+	meter    flow.Meter // nil: no other instance counts with this one
 }
 
 // ordering is the subsystem, whose three parts a backend keeps in one place: they are told to be away, and
@@ -130,6 +131,7 @@ func (o *opening) connect(cfg Config) error {
 	o.conn = conn
 	if o.RedisCollaboration {
 		o.sessions = redisx.NewSessionStore(conn)
+		o.meter = redisx.NewMeter(conn)
 	}
 	if o.RedisWebsockets {
 		o.bus = redisx.NewBus(conn)
@@ -188,6 +190,7 @@ func (o *opening) hubConfig(
 		PresenceTTL: o.PresenceTTL, SessionTTL: o.SessionTTL, PositionCheck: o.PositionCheck,
 		Outage: o.Outage, Anonymous: o.Anonymous, AllowedOrigins: o.AllowedOrigins, RequireOrigin: o.RequireOrigin,
 		TrustedProxies: o.TrustedProxies, AdminToken: string(o.AdminToken), Quotas: o.Quotas,
+		Meter: o.meter,
 		Reductions: cfg.Reductions, SnapshotEvery: o.snapshotEvery(cfg), SnapshotInterval: cfg.SnapshotInterval,
 		Authenticate: cfg.Authenticate, VerifyToken: verify, Admin: cfg.Admin, Authorize: cfg.Authorize,
 		OnOperation: cfg.OnOperation, OnCommitted: cfg.OnCommitted, OnRoomOpen: cfg.OnRoomOpen,

@@ -86,6 +86,9 @@ func TestOpen_Combinations(t *testing.T) {
 				t.Errorf("%d lines say that Redis is connected, want %d", got, min(combination, 1))
 			}
 
+			if metered := hub.Config().Meter != nil; metered != (want["collaboration"] == "redis") {
+				t.Errorf("a meter: %v, with collaboration in %s", metered, want["collaboration"])
+			}
 			if err := submit(t.Context(), hub, "room", `1`); err != nil {
 				t.Errorf("Submit: %v", err)
 			}
