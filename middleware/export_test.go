@@ -14,3 +14,19 @@ func EnvKeys() []EnvKey {
 	}
 	return keys
 }
+
+// PublicKey is one key of a key file.
+type PublicKey struct {
+	ID, Alg string
+	Key     any
+}
+
+// ParseKeySet returns the keys of a key file that count.
+func ParseKeySet(data []byte) ([]PublicKey, error) {
+	found, err := parseKeySet(data)
+	var keys []PublicKey
+	for _, k := range found {
+		keys = append(keys, PublicKey{ID: k.id, Alg: k.alg, Key: k.key})
+	}
+	return keys, err
+}
