@@ -21,6 +21,7 @@ const (
 type Conn struct {
 	hub    *Hub
 	t      Transport
+	pusher Pusher // t, if it can push
 	id     string
 	stream bool // a reader of one room that is no participant
 
@@ -34,8 +35,8 @@ type Conn struct {
 	idle    bool          // the text at hand has had no message; the reader's
 	over    excess        // the reader's
 
-	writer  func()         // write, as a value: starting it then allocates nothing
-	writers sync.WaitGroup // at most one writer at a time
+	flusher *flusher
+	writers sync.WaitGroup // at most one at a time writes
 
 	mu       sync.Mutex // guards what follows; taken after a room's lock, never before
 	user     *User      // changed by the reader only
@@ -44,7 +45,7 @@ type Conn struct {
 	spare    []*Frame // the writer's last slice, for reuse
 	bytes    int      // of queue
 	lagging  []*member
-	writing  bool // a writer runs
+	writing  bool // somebody writes, or will
 	wake     bool // the transport asked for a Write
 	ending   bool // bye is queued; nothing more is taken
 	closed   bool // Transport.Close was called
@@ -79,7 +80,8 @@ func (h *Hub) Connect(t Transport, client Client) (*Conn, error) {
 
 func newConn(h *Hub, t Transport, client Client) *Conn {
 	c := &Conn{hub: h, t: t, id: newID(), user: client.User, address: client.Address}
-	c.writer = c.write
+	c.pusher, _ = t.(Pusher)
+	c.flusher = h.anyFlusher()
 	return c
 }
 

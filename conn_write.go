@@ -49,22 +49,28 @@ func (c *Conn) lag(m *member) {
 	c.startLocked()
 }
 
-// startLocked starts the writer, unless it runs. A writer ends when nothing is left, so that an idle
-// connection costs no goroutine beyond its reader; Done waits for it.
+// startLocked has what is queued written, unless somebody is at it: by a flusher, or by a goroutine that
+// ends when nothing is left. So an idle connection costs no goroutine beyond its reader. Done waits for
+// either.
 func (c *Conn) startLocked() {
 	if c.writing || c.ended {
 		return
 	}
 	c.writing = true
 	c.writers.Add(1)
-	go c.writer()
+	if c.pusher != nil {
+		c.flusher.add(c)
+		return
+	}
+	go c.write()
 }
 
-// write hands the transport what is queued until nothing is left.
-func (c *Conn) write() {
+func (c *Conn) write() { c.writeOn(c.next()) }
+
+// writeOn does what was taken out already, and then whatever else is to be written.
+func (c *Conn) writeOn(work work) {
 	defer c.writers.Done()
-	for {
-		work := c.next()
+	for ; ; work = c.next() {
 		switch {
 		case work.frames != nil || work.wake:
 			if err := c.t.Write(work.frames); err != nil {

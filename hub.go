@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -27,6 +29,7 @@ type Hub struct {
 	control   *outbox
 	consumers *consumers // nil: the application has none
 	stats     counters
+	flushers  []*flusher
 	meter     *metering
 	rates     [payKinds]int // what the buckets of a payer gain a second
 
@@ -111,6 +114,9 @@ func New(cfg Config) (*Hub, error) {
 	h.stats.started = time.Now()
 	h.consumers = newConsumers(h)
 	h.control = newOutbox(h, controlTopic)
+	for range runtime.GOMAXPROCS(0) {
+		h.flushers = append(h.flushers, &flusher{hub: h})
+	}
 	tuned := make(chan struct{})
 	h.stopBus = cfg.Bus.Subscribe(controlTopic, h.hear(tuned))
 	h.tune(tuned)
@@ -278,3 +284,6 @@ func (h *Hub) endRoom(r *room) {
 func errDraining() *Error {
 	return &Error{Code: CodeUnavailable, Message: "the server is shutting down", RetryAfter: time.Second}
 }
+
+// anyFlusher returns who writes to a connection.
+func (h *Hub) anyFlusher() *flusher { return h.flushers[rand.IntN(len(h.flushers))] }

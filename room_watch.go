@@ -37,6 +37,7 @@ func (h *Hub) Watch(ctx context.Context, t Transport, client Client, roomID, pos
 	}
 	c := newConn(h, t, client)
 	c.stream = true
+	c.writing = true // nothing goes out before it is counted
 	m := &member{room: r, user: user}
 	if err := r.seat(m, c, at); err != nil {
 		return nil, err
@@ -47,6 +48,8 @@ func (h *Hub) Watch(ctx context.Context, t Transport, client Client, roomID, pos
 	}
 	c.mu.Lock()
 	c.watchExpiryLocked()
+	c.writing = false
+	c.startLocked()
 	c.mu.Unlock()
 	if h.rights.Load() != rights { // they may have changed meanwhile
 		_ = c.reauthorize(ctx, m) // if the application cannot be asked, what it said a moment ago stands

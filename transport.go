@@ -15,6 +15,18 @@ type Transport interface {
 	Close(code int)
 }
 
+// Pusher is a [Transport] that can write without waiting, which saves a goroutine for each write. The hub
+// calls Push as it calls Write, of which it takes the place.
+type Pusher interface {
+	Transport
+
+	// Push sends as much as the connection takes at once. What is left it keeps, and says so: then Write
+	// follows, with or without frames, and sends that first. With no frames it sends only what the
+	// transport itself has pending. It fails when the connection is gone. Neither the slice nor the frames
+	// may be kept or changed.
+	Push(frames []*Frame) (left bool, err error)
+}
+
 // Frame is one encoded message to clients, shared by every connection that it goes to. It is immutable.
 type Frame struct {
 	Type     string   // the message's type, for transports that name it

@@ -68,6 +68,7 @@ func (b *buffers) put(buf *[]byte) {
 // packer gathers what goes to a client into as few writes as its buffer allows.
 type packer struct {
 	pipe *pipe
+	push bool   // without waiting
 	buf  []byte // never grows
 	err  error
 }
@@ -86,7 +87,11 @@ func (p *packer) add(b []byte) {
 // flush writes what was gathered, and returns the first error of all writes.
 func (p *packer) flush() error {
 	if p.err == nil && len(p.buf) > 0 {
-		p.err = p.pipe.send(p.buf)
+		if p.push {
+			p.err = p.pipe.push(p.buf)
+		} else {
+			p.err = p.pipe.send(p.buf)
+		}
 		p.buf = p.buf[:0]
 	}
 	return p.err

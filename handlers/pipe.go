@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -28,7 +29,10 @@ var errGone = errors.New("connection is gone")
 //
 // A connection of Fiber cannot be closed, only left: whoever wants the reader to stop ends its deadline.
 type pipe struct {
-	out sync.Mutex // held while writing; taken before mu
+	out      sync.Mutex      // held while writing; taken before mu, and guards rest
+	rest     []byte          // what a push has left
+	raw      syscall.RawConn // of conn; nil when writes can only wait
+	attempts *attempts
 
 	mu        sync.Mutex
 	conn      net.Conn  // nil after release
@@ -102,7 +106,7 @@ func (p *pipe) finish(goodbye []byte) {
 	p.out.Lock()
 	defer p.out.Unlock()
 	wait := parting
-	if p.send(goodbye) != nil {
+	if len(p.rest) > 0 || p.send(goodbye) != nil { // nothing may stand inside a frame
 		wait = 0
 	}
 	p.stopReading(wait)

@@ -100,6 +100,7 @@ type endpoints struct {
 	hub       atomic.Pointer[flow.Hub] // the last one served, for metrics and shutdown
 	drain     *drain
 	buffers   *buffers
+	attempts  *attempts
 	socket    fiber.Handler // the upgrade itself
 	scrape    fiber.Handler
 	rates     rates
@@ -108,7 +109,10 @@ type endpoints struct {
 }
 
 func newEndpoints(config Config) *endpoints {
-	e := &endpoints{config: config, buffers: newBuffers(), client: newClientFiles(), dashboard: newDashboardFiles()}
+	e := &endpoints{
+		config: config, buffers: newBuffers(), attempts: newAttempts(),
+		client: newClientFiles(), dashboard: newDashboardFiles(),
+	}
 	if config.Hub != nil {
 		e.hub.Store(config.Hub)
 	}

@@ -213,6 +213,7 @@ func newSocket(ws *fasthttpws.Conn, shake *handshake, e *endpoints) *socket {
 		chunk: shake.chunk, closed: make(chan struct{}),
 	}
 	s.take(ws.NetConn())
+	s.raw, s.attempts = rawOf(s.conn), e.attempts
 	return s
 }
 

@@ -14,6 +14,17 @@ const maxHeader = 10 // bytes, of a frame from the server
 func (s *socket) Write(frames []*flow.Frame) error {
 	s.out.Lock()
 	defer s.out.Unlock()
+	if rest := s.rest; len(rest) > 0 {
+		s.rest = nil
+		if err := s.send(rest); err != nil {
+			return err
+		}
+	}
+	return s.pack(frames, false)
+}
+
+// pack writes frames behind the control frames that wait. The caller holds out.
+func (s *socket) pack(frames []*flow.Frame, push bool) error {
 	if s.parted() { // nothing may follow a close frame
 		return errGone
 	}
@@ -23,7 +34,7 @@ func (s *socket) Write(frames []*flow.Frame) error {
 	}
 	buf := s.buffers.get(size)
 	defer s.buffers.put(buf)
-	p := packer{pipe: &s.pipe, buf: (*buf)[:0:min(cap(*buf), s.chunk)]}
+	p := packer{pipe: &s.pipe, push: push, buf: (*buf)[:0:min(cap(*buf), s.chunk)]}
 	s.addControl(&p)
 	for _, f := range frames {
 		addFrame(&p, websocket.TextMessage, f.JSON)

@@ -1,0 +1,66 @@
+//go:build unix
+
+package handlers
+
+import (
+	"net"
+	"sync"
+	"syscall"
+)
+
+// attempt is one write to a connection that does not wait. They are lent, so that a write allocates
+// nothing.
+type attempt struct {
+	buf   []byte
+	n     int
+	err   error
+	write func(fd uintptr) bool // of the attempt itself, made once
+}
+
+// attempts lends attempts.
+type attempts struct{ pool sync.Pool }
+
+func newAttempts() *attempts {
+	return &attempts{pool: sync.Pool{New: func() any {
+		a := &attempt{}
+		a.write = func(fd uintptr) bool {
+			for {
+				a.n, a.err = syscall.Write(int(fd), a.buf)
+				if a.err != syscall.EINTR { //nolint:errorlint // a system call's error is not wrapped
+					return true
+				}
+			}
+		}
+		return a
+	}}}
+}
+
+// try writes as much of b as the connection takes at once.
+func (as *attempts) try(raw syscall.RawConn, b []byte) (n int, err error) {
+	a := as.pool.Get().(*attempt) //nolint:forcetypeassert // the pool has no other
+	a.buf = b
+	err = raw.Write(a.write)
+	n = max(a.n, 0)
+	if err == nil && a.err != syscall.EAGAIN { //nolint:errorlint // likewise
+		err = a.err
+	}
+	a.buf, a.n, a.err = nil, 0, nil
+	as.pool.Put(a)
+	return n, err
+}
+
+// rawOf returns the way past Go's waiting writes; nil for a connection that has none, like one with TLS.
+func rawOf(conn net.Conn) syscall.RawConn {
+	if wrapped, ok := conn.(interface{ UnsafeConn() net.Conn }); ok { // fasthttp's, around the real one
+		conn = wrapped.UnsafeConn()
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
