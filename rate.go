@@ -16,6 +16,9 @@ func (b *bucket) take(now time.Time, rate int) (wait time.Duration) { return b.t
 // takeMany takes n tokens, or none. What is more than a bucket can hold is given when it is full, and
 // waited for afterwards.
 func (b *bucket) takeMany(now time.Time, rate, n int) (wait time.Duration) {
+	if now.Before(b.last) { // another goroutine looked at the clock later and was here first
+		now = b.last
+	}
 	if !b.last.IsZero() {
 		b.spent = max(0, b.spent-now.Sub(b.last).Seconds()*float64(rate))
 	}

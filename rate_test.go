@@ -70,6 +70,20 @@ func TestBucket_Take(t *testing.T) {
 }
 
 // Who waits as long as told gets through; who comes a little early does not.
+// A bucket that many share is asked by goroutines that read the clock before others and come after them.
+// Nobody pays for that: the room's bucket refused everybody for as long as one goroutine had been late.
+func TestBucket_TakeLate(t *testing.T) {
+	const rate = 10
+	var b bucket
+	b.take(epoch().Add(5*time.Second), rate)
+	if wait := b.take(epoch(), rate); wait != 0 {
+		t.Errorf("who is five seconds late has to wait %v", wait)
+	}
+	if left := drain(&b, epoch().Add(5*time.Second), rate); left != 2*rate-2 {
+		t.Errorf("%d are left of a burst of %d, of which 2 were taken", left, 2*rate)
+	}
+}
+
 func TestBucket_TakeWait(t *testing.T) {
 	for _, rate := range []int{1, 3, 7, 50, 60, 100, 997} {
 		var b bucket
