@@ -19,7 +19,7 @@ func FuzzLoadSettings(f *testing.F) {
 		f.Add(uint8(i), "redis://:secretword@host", "COLLAB_SECRET=secretword\n")
 		f.Add(uint8(i), "https://*.example.com,HTTP://b:1", "PORT='1\n")
 		f.Add(uint8(i), "1e3", "export A=$B\nPORT: 7")
-		f.Add(uint8(i), "10.0.0.0/8, ::ffff:10.0.0.1,fd00::/8", "COLLAB_TRUSTED_PROXIES=0.0.0.0/0\nCOLLAB_LOG_BYTES=1\n")
+		f.Add(uint8(i), "10.0.0.0/8, ::ffff:10.0.0.1", "COLLAB_TRUSTED_PROXIES=::/0\nCOLLAB_LOG_BYTES=1\n")
 		f.Add(uint8(i), "9223372036854775807", "COLLAB_JWT_SECRET=secretword\nCOLLAB_JWT_MAX_AGE=1ms\n")
 	}
 	// Whatever the environment says: no panic, an error that names a key and no secret, or settings

@@ -124,7 +124,7 @@ func FuzzVerifyClaims(f *testing.F) {
 			f.Add(headerHS256, claims)
 		}
 	}
-	for _, header := range []string{`{"alg":"HS256","crit":["exp"]}`, `{"alg":"HS512"}`, `{"alg":"HS256","kid":{}}`, `[]`} {
+	for _, header := range []string{`{"alg":"HS256","crit":["exp"]}`, `{"alg":"HS512"}`, `{"alg":"HS256","kid":{}}`} {
 		f.Add(header, `{"sub":"ann"`+exp+`}`)
 	}
 	f.Fuzz(func(t *testing.T, header, claims string) {
