@@ -121,6 +121,15 @@ type Limits struct {
 	Pending           int `json:"pending"`           // unconfirmed operations of a session; default 256
 }
 
+// String tells nothing but the instance: secrets must not be printed by accident.
+func (c Config) String() string { return "flow.Config of " + c.Instance }
+
+// GoString returns what String returns.
+func (c Config) GoString() string { return c.String() }
+
+// LogValue returns what String returns.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
 // withDefaults returns c with every unset field filled in.
 func (c Config) withDefaults() Config {
 	if c.Instance == "" {

@@ -59,7 +59,7 @@ func (c *Conn) handle(m *message) {
 	if c.gone() {
 		return
 	}
-	if wait := max(c.due, c.payer.take(payMessages, 1, time.Now())); wait > 0 && !c.resends(m) {
+	if wait := max(c.due, c.payer.take(payMessages, 1, time.Now())); wait > 0 {
 		c.turnAway(m, wait, true)
 		return
 	}
@@ -108,16 +108,6 @@ func (c *Conn) limited(wait time.Duration, tell func(error)) {
 		return
 	}
 	tell(&Error{Code: CodeRateLimited, Message: "too many messages, slow down", RetryAfter: wait})
-}
-
-// resends reports whether a message is one of those that a client may send without a limit after it came
-// back.
-func (c *Conn) resends(m *message) bool {
-	if m.kind != "op" {
-		return false
-	}
-	mem := c.member(m.room)
-	return mem != nil && mem.hasCredit(time.Now())
 }
 
 // turnAway refuses a message because of a rate. It counts against the client unless the rate is one that

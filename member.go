@@ -84,7 +84,7 @@ func (m *member) renew(c *Conn, level Access, user User) {
 	r.changeLocked(m.session).joined = true // a join tells the profile
 }
 
-// grantCredit lets a client resend what is pending, without a limit. A client that joins over and over
+// grantCredit lets a client resend what is pending, at whatever rate its user may send. A client that joins over and over
 // gets no more of it. The room's lock is held.
 func (m *member) grantCredit() {
 	if time.Now().Before(m.creditTo) {
@@ -99,7 +99,7 @@ func (m *member) grantCredit() {
 func (m *member) takeOp(now time.Time) (wait time.Duration, own bool) {
 	m.room.mu.Lock()
 	defer m.room.mu.Unlock()
-	if m.creditLocked(now) {
+	if m.credit > 0 && now.Before(m.creditTo) { // what the user may send as a whole was looked at before
 		m.credit--
 		return 0, false
 	}
@@ -121,14 +121,6 @@ func (m *member) takeLocked(b *bucket, rate int, now time.Time) (wait time.Durat
 	return m.room.messages.take(now, m.room.hub.cfg.Quotas.RoomMessagesPerSecond), false
 }
 
-// hasCredit reports whether an operation may be a resend, which no rate holds back.
-func (m *member) hasCredit(now time.Time) bool {
-	m.room.mu.Lock()
-	defer m.room.mu.Unlock()
-	return m.creditLocked(now)
-}
-
-func (m *member) creditLocked(now time.Time) bool { return m.credit > 0 && now.Before(m.creditTo) }
 
 // push hands the next operation of the log, which follows before, to a member that is in step; one that
 // cannot take it is behind from now on. The room's lock is held.
