@@ -134,7 +134,8 @@ func (c *socket) wantClose(t testing.TB, why flow.Bye, code int) {
 // rawSocket is a client that does what no library would.
 type rawSocket struct {
 	net.Conn
-	in *bufio.Reader
+	in     *bufio.Reader
+	header http.Header // of the answer to the upgrade
 }
 
 // dialRaw upgrades a bare connection, anonymous or with the token in a header.
@@ -154,7 +155,7 @@ func (s *server) dialRaw(t testing.TB, header ...string) *rawSocket {
 	if _, err := io.WriteString(conn, request+"\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	raw := &rawSocket{conn, bufio.NewReader(conn)}
+	raw := &rawSocket{Conn: conn, in: bufio.NewReader(conn)}
 	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +166,7 @@ func (s *server) dialRaw(t testing.TB, header ...string) *rawSocket {
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("upgrade: %s", response.Status)
 	}
+	raw.header = response.Header
 	return raw
 }
 
