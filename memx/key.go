@@ -12,6 +12,7 @@ type keys struct {
 	entries map[string]keyed
 	// queue has the keys in the order of their end, which is the order of their use.
 	queue []keyEnd
+	bytes int64
 }
 
 type keyed struct {
@@ -30,6 +31,11 @@ func (k *keys) put(key string, v keyed, ends time.Duration) {
 	}
 	k.entries[key] = v
 	k.queue = append(k.queue, keyEnd{key: key, ends: ends})
+	k.bytes += receiptOf(key, len(v.answers))
+}
+
+func receiptOf(key string, answers int) int64 {
+	return receiptSize + int64(len(key)) + answerSize*int64(answers)
 }
 
 // ends returns when the next key expires, 0 when there is none.
@@ -43,7 +49,9 @@ func (k *keys) ends() time.Duration {
 func (k *keys) expire(now time.Duration) {
 	n := 0
 	for n < len(k.queue) && k.queue[n].ends <= now {
-		delete(k.entries, k.queue[n].key)
+		key := k.queue[n].key
+		k.bytes -= receiptOf(key, len(k.entries[key].answers))
+		delete(k.entries, key)
 		k.queue[n] = keyEnd{}
 		n++
 	}

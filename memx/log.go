@@ -32,6 +32,10 @@ type LogConfig struct {
 	// Settle is how long a log takes nothing new after a restore; negative: not at all. Default
 	// [flow.SettleWindow].
 	Settle time.Duration
+	// MaxBytes is how much the rooms may hold together: their operations, snapshots, and what is remembered
+	// of sessions and keys. Beyond it nothing is added, which is [flow.CodeUnavailable]; what is there can be
+	// read, deleted, and expires. The process needs more than that, up to twice as much. Default 1 GiB.
+	MaxBytes int64
 }
 
 func (c LogConfig) withDefaults() LogConfig {
@@ -43,10 +47,11 @@ func (c LogConfig) withDefaults() LogConfig {
 	if c.Settle == 0 {
 		c.Settle = flow.SettleWindow
 	}
+	c.MaxBytes = orDefault(c.MaxBytes, 1<<30)
 	return c
 }
 
-func orDefault[T int | time.Duration](v, fallback T) T {
+func orDefault[T int | int64 | time.Duration](v, fallback T) T {
 	if v <= 0 {
 		return fallback
 	}
@@ -60,6 +65,7 @@ type Log struct {
 	seed   maphash.Seed
 	due    *expiry
 	marks  *marks
+	budget *budget
 	shards [shardCount]shard
 }
 
@@ -81,6 +87,7 @@ func NewLog(config LogConfig) *Log {
 		due:    newExpiry(),
 		marks:  newMarks(),
 	}
+	l.budget = newBudget(l.config.MaxBytes, l.start)
 	for i := range l.shards {
 		l.shards[i].rooms = make(map[string]*room)
 	}
@@ -127,10 +134,10 @@ func (l *Log) Snapshot(_ context.Context, id string) (flow.Snapshot, error) {
 func (l *Log) SaveSnapshot(_ context.Context, id string, s flow.Snapshot) error {
 	r, now := l.enterExisting(id)
 	if r == nil {
-		return new(room).saveSnapshotLocked(&l.config, now, s)
+		return new(room).saveSnapshotLocked(l, now, s)
 	}
 	defer l.leave(r)
-	return r.saveSnapshotLocked(&l.config, now, s)
+	return r.saveSnapshotLocked(l, now, s)
 }
 
 // Delete implements [flow.Log].
@@ -140,8 +147,18 @@ func (l *Log) Delete(_ context.Context, id string) error {
 	return r.deleteLocked(&l.config, now)
 }
 
-// Health implements [flow.Log].
-func (l *Log) Health(string) flow.Health { return health(l.start) }
+// Health implements [flow.Log]. A log whose memory is used up is degraded in part: each room finds out whether
+// it has to grow.
+func (l *Log) Health(id string) flow.Health {
+	if id != "" {
+		return health(l.start)
+	}
+	l.sweep(time.Since(l.start))
+	return l.budget.health()
+}
+
+// Bytes returns how much of [LogConfig.MaxBytes] is in use.
+func (l *Log) Bytes() int64 { return l.budget.used.Load() }
 
 // health is what memory says about itself: it works as long as anybody asks.
 func health(since time.Time) flow.Health {

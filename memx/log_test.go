@@ -8,9 +8,16 @@ import (
 	"github.com/fiberflow/flow/memx"
 )
 
+func logConfig(s conformance.LogSettings) memx.LogConfig {
+	return memx.LogConfig{
+		OperationLimit: s.OperationLimit, OperationTTL: s.OperationTTL, SessionTTL: s.SessionTTL,
+		TombstoneTTL: s.TombstoneTTL, KeyTTL: s.KeyTTL, Settle: s.Settle,
+	}
+}
+
 func openLog(t *testing.T, s conformance.LogSettings) (one, other flow.Log) {
 	t.Helper()
-	l := memx.NewLog(memx.LogConfig(s))
+	l := memx.NewLog(logConfig(s))
 	return l, l
 }
 
@@ -21,7 +28,7 @@ func TestLog(t *testing.T) { conformance.Log(t, openLog) }
 func TestLog_Differential(t *testing.T) {
 	conformance.DifferentialLog(t, func(t *testing.T, s conformance.LogSettings) (a, b flow.Log) {
 		t.Helper()
-		return memx.NewLog(memx.LogConfig(s)), memx.NewLog(memx.LogConfig(s))
+		return memx.NewLog(logConfig(s)), memx.NewLog(logConfig(s))
 	})
 }
 
@@ -29,7 +36,7 @@ func TestLog_Differential(t *testing.T) {
 func TestLog_Leases(t *testing.T) {
 	conformance.Leases(t, func(t *testing.T, s conformance.LogSettings) (one, other conformance.LeaseLog) {
 		t.Helper()
-		l := memx.NewLog(memx.LogConfig(s))
+		l := memx.NewLog(logConfig(s))
 		return l, l
 	})
 }
@@ -38,7 +45,7 @@ func TestLog_Leases(t *testing.T) {
 func TestLog_Cursors(t *testing.T) {
 	conformance.Cursors(t, func(t *testing.T, s conformance.LogSettings) (one, other conformance.CursorLog) {
 		t.Helper()
-		l := memx.NewLog(memx.LogConfig(s))
+		l := memx.NewLog(logConfig(s))
 		return l, l
 	})
 }

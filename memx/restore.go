@@ -12,10 +12,13 @@ func (r *room) restoreLocked(
 	l *Log, now time.Duration, b flow.Batch, digests []flow.Digest,
 ) ([]flow.Appended, error) {
 	if len(b.Operations) == 0 {
-		return []flow.Appended{}, r.noteOnlyLocked(&l.config, now, b)
+		return []flow.Appended{}, r.noteOnlyLocked(l, now, b)
 	}
 	if !linked(b, digests) {
 		return nil, flow.ErrMoved
+	}
+	if err := r.growLocked(l, sizeOfAll(b.Operations)+r.noteBytesLocked(b)); err != nil {
+		return nil, err
 	}
 	switch last := b.Operations[len(b.Operations)-1].Position(); {
 	case r.head.Seq == 0:
@@ -33,6 +36,7 @@ func (r *room) restoreLocked(
 	default:
 		return nil, flow.ErrMoved
 	}
+	r.bytes += sizeOfAll(b.Operations)
 	r.logEnds = now + l.config.OperationTTL
 	for _, f := range r.followers {
 		f.gap = true
@@ -79,14 +83,32 @@ func (r *room) stampLocked(l *Log, now time.Duration) {
 
 // noteOnlyLocked is a restore of sessions alone. Where there is no log, there is nothing that they could
 // be in.
-func (r *room) noteOnlyLocked(c *LogConfig, now time.Duration, b flow.Batch) error {
-	if err := r.admitLocked(b.Fence); err != nil {
+func (r *room) noteOnlyLocked(l *Log, now time.Duration, b flow.Batch) error {
+	if err := r.admitLocked(b.Fence); err != nil || r.head.Seq == 0 {
 		return err
 	}
-	if r.head.Seq > 0 && r.noteLocked(b.Sessions) {
-		r.logEnds = now + c.OperationTTL
+	if err := r.growLocked(l, r.noteBytesLocked(b)); err != nil {
+		return err
+	}
+	if r.noteLocked(b.Sessions) {
+		r.logEnds = now + l.config.OperationTTL
 	}
 	return nil
+}
+
+// noteBytesLocked returns what the sessions of a batch to restore may add at most.
+func (r *room) noteBytesLocked(b flow.Batch) (need int64) {
+	for i := range b.Operations {
+		if session := b.Operations[i].Session; r.sessions[session] == nil {
+			need += authorSize + int64(len(session))
+		}
+	}
+	for session := range b.Sessions {
+		if r.sessions[session] == nil {
+			need += authorSize + int64(len(session))
+		}
+	}
+	return need
 }
 
 // noteLocked raises the last N of sessions, and reports whether any was news. When they were heard of
@@ -108,6 +130,7 @@ func (r *room) raiseLocked(session string, n uint64, at int64) bool {
 		}
 		a = new(author)
 		r.sessions[session] = a
+		r.bytes += authorSize + int64(len(session))
 	}
 	if a.last >= n {
 		return false

@@ -27,7 +27,9 @@ type room struct {
 	// operations are those after base. Pages and feeds share the array: it is only appended to.
 	operations []flow.Operation
 	dropped    int // operations trimmed away that the array still holds
-	followers  []*follower
+	// bytes is what operations, sessions and the snapshot take, counted what the budget knows of the room.
+	bytes, counted int64
+	followers      []*follower
 
 	restored int64         // see [flow.Page.Restored]
 	settles  time.Duration // until then, nothing is appended but by a restore
@@ -71,6 +73,9 @@ func (r *room) appendLocked(
 	}
 	if now < r.settles {
 		return nil, flow.ErrSettling
+	}
+	if err := r.appendBytesLocked(l, b); err != nil {
+		return nil, err
 	}
 	from := r.head.Seq
 	answers := make([]flow.Appended, len(b.Operations))
@@ -133,22 +138,40 @@ func (r *room) addLocked(op flow.Operation, digest flow.Digest, jump bool) flow.
 			r.sessions = make(map[string]*author)
 		}
 		r.sessions[op.Session] = a
+		r.bytes += authorSize + int64(len(op.Session))
 	}
 	a.last, a.time = op.N, op.Time
 	r.head = r.head.Next(op.Session, op.N, digest)
 	op.Seq, op.Hash = r.head.Seq, r.head.Hash
 	r.operations = append(r.operations, op)
+	r.bytes += sizeOf(&op)
 	return flow.Appended{Status: flow.Confirmed, Seq: op.Seq, Hash: op.Hash, Last: op.N}
 }
 
 func (r *room) trimLocked(limit int) {
 	first := r.base.Seq + 1
 	n := int(flow.TrimFirst(first, r.head.Seq, r.snapshot.Position.Seq, limit) - first)
+	r.dropLocked(n)
+}
+
+// cutLocked is trimLocked before an append, without the slack, and never at the cost of the snapshot.
+func (r *room) cutLocked(limit, adding int) {
+	n := min(max(0, len(r.operations)+adding-limit), len(r.operations))
+	if s := r.snapshot.Position.Seq; s > 0 {
+		n = min(n, int(s-r.base.Seq))
+	}
+	r.dropLocked(n)
+}
+
+// dropLocked forgets the first n operations.
+func (r *room) dropLocked(n int) {
 	if n == 0 {
 		return
 	}
+	r.bytes -= sizeOfAll(r.operations[:n])
 	r.base, r.open = r.operations[n-1].Position(), false
 	if r.snapshot.Position.Seq < r.base.Seq {
+		r.bytes -= int64(len(r.snapshot.Data))
 		r.snapshot = flow.Snapshot{} // it cannot be brought to the head any more
 	}
 	r.operations = r.operations[n:]
@@ -169,7 +192,13 @@ func (r *room) forgetAuthorsLocked(from uint64, horizon time.Duration) {
 		return
 	}
 	oldest := r.operations[len(r.operations)-1].Time - horizon.Milliseconds()
-	maps.DeleteFunc(r.sessions, func(_ string, a *author) bool { return a.time < oldest })
+	maps.DeleteFunc(r.sessions, func(session string, a *author) bool {
+		if a.time >= oldest {
+			return false
+		}
+		r.bytes -= authorSize + int64(len(session))
+		return true
+	})
 	if sparse(len(r.sessions), known) {
 		r.sessions = shrunkMap(r.sessions)
 	}
@@ -193,7 +222,7 @@ func (r *room) deleteLocked(c *LogConfig, now time.Duration) error {
 func (r *room) clearLogLocked() {
 	r.head, r.base, r.snapshot = flow.Position{}, flow.Position{}, flow.Snapshot{}
 	r.operations, r.dropped, r.sessions, r.cursors = nil, 0, nil, nil
-	r.open, r.restored, r.settles = false, 0, 0
+	r.open, r.restored, r.settles, r.bytes = false, 0, 0, 0
 	r.logEnds = 0
 	for _, f := range r.followers {
 		f.sent = 0

@@ -43,8 +43,10 @@ func (l *Log) leave(r *room) {
 	ends := r.endsLocked()
 	if ends == 0 && len(r.followers) == 0 {
 		l.forgetLocked(r)
+		r.settleLocked(l)
 		return
 	}
+	r.settleLocked(l)
 	if ends != 0 && (r.wakes == 0 || ends < r.wakes) {
 		r.wakes = ends
 		l.due.set(r, ends)

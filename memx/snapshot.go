@@ -16,7 +16,7 @@ func (r *room) snapshotLocked() (flow.Snapshot, error) {
 	return r.snapshot, nil
 }
 
-func (r *room) saveSnapshotLocked(c *LogConfig, now time.Duration, s flow.Snapshot) error {
+func (r *room) saveSnapshotLocked(l *Log, now time.Duration, s flow.Snapshot) error {
 	if r.tombstoneEnds != 0 {
 		return deletedError()
 	}
@@ -27,7 +27,12 @@ func (r *room) saveSnapshotLocked(c *LogConfig, now time.Duration, s flow.Snapsh
 	if !r.containsLocked(s.Position) {
 		return flow.Errorf(flow.CodeDiverged, "the position is not in the room's log")
 	}
+	more := int64(len(s.Data) - len(r.snapshot.Data))
+	if err := r.growLocked(l, max(0, more)); err != nil {
+		return err
+	}
 	r.snapshot = s
-	r.logEnds = now + c.OperationTTL
+	r.bytes += more
+	r.logEnds = now + l.config.OperationTTL
 	return nil
 }

@@ -33,7 +33,10 @@ func TestLog_Differential(t *testing.T) {
 	t.Parallel()
 	conformance.DifferentialLog(t, func(t *testing.T, s conformance.LogSettings) (a, b flow.Log) {
 		t.Helper()
-		return redisx.NewLog(open(t, logConfig(s))), memx.NewLog(memx.LogConfig(s))
+		return redisx.NewLog(open(t, logConfig(s))), memx.NewLog(memx.LogConfig{
+			OperationLimit: s.OperationLimit, OperationTTL: s.OperationTTL, SessionTTL: s.SessionTTL,
+			TombstoneTTL: s.TombstoneTTL, KeyTTL: s.KeyTTL, Settle: s.Settle,
+		})
 	})
 }
 
