@@ -120,6 +120,7 @@ func (o *opening) connect(cfg Config) error {
 	o.bus = memx.NewBus()
 	o.ordering = memx.NewLog(memx.LogConfig{
 		OperationLimit: o.OperationLimit, OperationTTL: o.OperationTTL, SessionTTL: o.SessionTTL,
+		MaxBytes: int64(o.LogBytes),
 	})
 	if !o.UsesRedis() {
 		return nil
