@@ -13,7 +13,7 @@ BENCH ?= .
 BENCHTIME ?= 1s
 SCHEDULES ?= 100000
 
-.PHONY: help run test lint bench fuzz fuzz-short vulnerabilities simulate mutants cover docker tools
+.PHONY: help run test lint bench fuzz fuzz-short flood vulnerabilities simulate mutants cover docker tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ n = $$1; $$1 = ""; printf "  make %-16s%s\n", n, $$0 }'
@@ -38,6 +38,9 @@ fuzz: tools ## run each fuzz target for FUZZTIME (2m), two at a time
 
 fuzz-short: tools ## run each fuzz target for 20 seconds, as CI does
 	.ci/fuzz 20s
+
+flood: tools ## flood the example in each way, and tell what the others notice
+	go test -run='^$$' -bench='^BenchmarkFlood$$' -benchtime=1x -timeout 30m ./internal/attack
 
 vulnerabilities: $(GOVULNCHECK) ## look for known vulnerabilities in what the module calls
 	$(GOVULNCHECK) $(if $(GOVULNDB),-db=$(GOVULNDB)) -test ./...
