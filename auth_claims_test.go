@@ -20,8 +20,8 @@ func claiming(m msg, session string) msg {
 	return claims
 }
 
-// claimless gives access by the name of the user.
-func claimless(_ context.Context, user flow.User, _ string) (flow.Access, error) {
+// accessByName gives access by the name of the user.
+func accessByName(_ context.Context, user flow.User, _ string) (flow.Access, error) {
 	if access, ok := flow.ParseAccess(user.ID); ok {
 		return access, nil
 	}
@@ -31,7 +31,7 @@ func claimless(_ context.Context, user flow.User, _ string) (flow.Access, error)
 // Who somebody is and what that one may do is known from the connection alone: what messages say of it is ignored,
 // on this instance and on others. I6
 func TestCluster_ClaimsAreIgnored(t *testing.T) {
-	onCluster(t, flow.Config{Authorize: claimless, VerifyToken: verify}, func(t *testing.T, one, two *flow.Hub) {
+	onCluster(t, flow.Config{Authorize: accessByName, VerifyToken: verify}, func(t *testing.T, one, two *flow.Hub) {
 		bob := dial(t, two, "bob")
 		bobs := bob.join("r").str("session")
 		ann := dial(t, one, "ann")
@@ -72,7 +72,7 @@ func TestCluster_ClaimsAreIgnored(t *testing.T) {
 // Nobody gets a right by claiming it: who may only look is refused everything else, and who may not even look learns
 // nothing. I6
 func TestConn_ClaimedAccess(t *testing.T) {
-	h := newHub(t, flow.Config{Authorize: claimless, VerifyToken: verify})
+	h := newHub(t, flow.Config{Authorize: accessByName, VerifyToken: verify})
 	editor, viewer, stranger := dial(t, h, "editor"), dial(t, h, "viewer"), dial(t, h, "none")
 	session := editor.join("r").str("session")
 	editor.op("r", 1, 1)
