@@ -30,6 +30,7 @@ type Hub struct {
 	consumers *consumers // nil: the application has none
 	stats     counters
 	flushers  []*flusher
+	quick     bool // the log is an ImmediateLog
 	meter     *metering
 	rates     [payKinds]int // what the buckets of a payer gain a second
 
@@ -113,6 +114,7 @@ func New(cfg Config) (*Hub, error) {
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.stats.started = time.Now()
 	h.consumers = newConsumers(h)
+	_, h.quick = cfg.Log.(ImmediateLog)
 	h.control = newOutbox(h, controlTopic)
 	for range runtime.GOMAXPROCS(0) {
 		h.flushers = append(h.flushers, &flusher{hub: h})

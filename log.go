@@ -75,6 +75,15 @@ type Log interface {
 	Health(room string) Health
 }
 
+// ImmediateLog is a [Log] whose Append never waits, for a network or a disk. The hub calls it where an
+// operation comes in, and saves the goroutine that would wait in its place.
+type ImmediateLog interface {
+	Log
+
+	// Immediate does nothing: that it is there says it.
+	Immediate()
+}
+
 // Batch is what one Append adds.
 type Batch struct {
 	// Fence is the newest position that the caller knows; zero when it knows none. A log that does not

@@ -121,7 +121,6 @@ func (m *member) takeLocked(b *bucket, rate int, now time.Time) (wait time.Durat
 	return m.room.messages.take(now, m.room.hub.cfg.Quotas.RoomMessagesPerSecond), false
 }
 
-
 // push hands the next operation of the log, which follows before, to a member that is in step; one that
 // cannot take it is behind from now on. The room's lock is held.
 func (m *member) push(f *Frame, before Position) {

@@ -53,10 +53,20 @@ func (r *room) knows(op Operation, now time.Time) bool {
 	return true
 }
 
+// submitOp hands an operation to the sequencer. A log that does not wait is written at once: another
+// goroutine for it would cost more than the writing.
 func (r *room) submitOp(op Operation, now time.Time) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.submitLocked(op, now)
+	fx := r.seq.submit(submission{op: op, since: now}, r.hub.cfg.Limits.Pending)
+	here := fx.commit && r.hub.quick && !r.writing
+	if here {
+		fx.commit, r.writing = false, true
+	}
+	r.applyLocked(fx)
+	r.mu.Unlock()
+	if here {
+		r.work()
+	}
 }
 
 func (r *room) submitLocked(op Operation, now time.Time) {

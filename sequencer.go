@@ -21,6 +21,7 @@ type sequencer struct {
 	authors map[string]*author   // the sessions that may submit here
 	queue   []submission         // waiting for the next batch
 	flight  []submission         // in the batch under way
+	fence   Position             // where the log has put what it answered last of that batch
 	held    map[uint64]Operation // feed entries beyond the next seq
 	ahead   uint64               // the highest seq that was heard of
 
@@ -204,6 +205,7 @@ func (s *sequencer) nextBatch() (b Batch, ok bool) {
 	s.flight = append(s.flight[:0], s.queue[:count]...)
 	s.queue = s.queue[:copy(s.queue, s.queue[count:])]
 	s.backlog = max(0, s.backlog-count)
+	s.fence = s.head
 	b = Batch{Fence: s.head, Jump: s.flight[0].jump, Operations: make([]Operation, count)}
 	if g := s.flight[0].group; g != nil {
 		b.Key = g.key
@@ -290,7 +292,7 @@ func (s *sequencer) confirmed(sub *submission, answer Appended, fx *effects) {
 	op.Seq, op.Hash = answer.Seq, answer.Hash
 	s.prove(op.Session, op.N) // also when it is not delivered: the room has started anew behind it
 	before := s.head.Seq
-	s.take(op, fx)
+	s.takeAnswer(op, fx)
 	if sub.seen || op.Seq > before && op.Seq <= s.head.Seq {
 		return
 	}

@@ -16,6 +16,28 @@ func (s *sequencer) feed(ops []Operation) (fx effects) {
 	return fx
 }
 
+// takeAnswer delivers an operation of the batch under way. As long as nothing came between, the log has
+// compared what it follows: a link is worth as much as a delivery, and is not computed again.
+func (s *sequencer) takeAnswer(op Operation, fx *effects) {
+	linked := s.head == s.fence && op.Seq == s.head.Seq+1
+	s.fence = op.Position()
+	if !linked || len(s.held) > 0 || len(s.unseen) > 0 {
+		s.take(op, fx)
+		return
+	}
+	s.ahead = max(s.ahead, op.Seq)
+	s.deliver(op, fx)
+	fx.read = s.lacks()
+}
+
+// deliver puts an operation at the end of what was delivered.
+func (s *sequencer) deliver(op Operation, fx *effects) {
+	s.head = op.Position()
+	s.learn(op.Session, op.N)
+	s.delivered(op)
+	fx.confirmed = append(fx.confirmed, op)
+}
+
 // take delivers an entry whose turn it is, and those that waited for it.
 func (s *sequencer) take(op Operation, fx *effects) {
 	if op.Seq <= s.head.Seq {
@@ -38,10 +60,7 @@ func (s *sequencer) take(op Operation, fx *effects) {
 		if !op.Follows(s.head) { // of another history: the log will tell which one holds
 			break
 		}
-		s.head = op.Position()
-		s.learn(op.Session, op.N)
-		s.delivered(op)
-		fx.confirmed = append(fx.confirmed, op)
+		s.deliver(op, fx)
 	}
 	for i := range s.unseen { // its place was taken by another one
 		fx.doubt = fx.doubt || s.unseen[i].op.Seq <= s.head.Seq
