@@ -39,12 +39,7 @@ func (r *request) readBody(most int) ([]byte, error) {
 
 // fields decodes the request's body, one JSON object of at most the size of one message.
 func (r *request) fields(into map[string]any) error {
-	return r.largeFields(r.hub.Config().Limits.MessageBytes, into)
-}
-
-// largeFields is fields for a body of at most limit bytes.
-func (r *request) largeFields(limit int, into map[string]any) error {
-	body, err := r.body(limit)
+	body, err := r.body(r.hub.Config().Limits.MessageBytes)
 	if err != nil {
 		return err
 	}

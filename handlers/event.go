@@ -39,11 +39,19 @@ func (e *endpoints) publishUser(r *request) error {
 
 // event decodes the body of a published event. The hub checks what it says.
 func (r *request) event() (flow.Event, error) {
+	body, err := r.body(r.hub.Config().Limits.MessageBytes)
+	if err != nil {
+		return flow.Event{}, err
+	}
+	return decodeEvent(body)
+}
+
+func decodeEvent(body []byte) (flow.Event, error) {
 	var (
 		event flow.Event
 		to    json.RawMessage
 	)
-	if err := r.fields(map[string]any{"name": &event.Name, "data": &event.Data, "to": &to}); err != nil {
+	if err := decodeObject(body, map[string]any{"name": &event.Name, "data": &event.Data, "to": &to}); err != nil {
 		return flow.Event{}, err
 	}
 	if to == nil {

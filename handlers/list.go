@@ -3,6 +3,7 @@ package handlers
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fiberflow/flow"
 )
@@ -10,11 +11,14 @@ import (
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
+	// maxAfter is the longest id that a list is asked to go on after.
+	maxAfter = 255
 )
 
 // limit returns how many entries the client asks for, capped.
-func (r *request) limit() (int, error) {
-	text := r.c.Query("limit")
+func (r *request) limit() (int, error) { return parseLimit(r.c.Query("limit")) }
+
+func parseLimit(text string) (int, error) {
 	if text == "" {
 		return defaultLimit, nil
 	}
@@ -25,8 +29,24 @@ func (r *request) limit() (int, error) {
 	return int(min(n, maxLimit)), nil
 }
 
-// after returns the entry that the client has seen last, "" at the start.
-func (r *request) after() string { return strings.Clone(r.c.Query("after")) }
+// after returns the entry that the client has seen last, "" at the start. It may be any id, and need not be one
+// that there is.
+func (r *request) after() (string, error) {
+	text := strings.Clone(r.c.Query("after"))
+	if len(text) > maxAfter || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return "", flow.Errorf(flow.CodeInvalidMessage, "after cannot be an id")
+	}
+	return text, nil
+}
+
+// page returns both: how many entries, after which.
+func (r *request) page() (after string, limit int, err error) {
+	if limit, err = r.limit(); err != nil {
+		return "", 0, err
+	}
+	after, err = r.after()
+	return after, limit, err
+}
 
 // next returns what to ask for after a full page; "" when the list has ended.
 func next[T any](page []T, limit int, id func(T) string) string {

@@ -18,17 +18,17 @@ const (
 )
 
 func (e *endpoints) operations(r *request) error {
-	limit, err := r.limit()
+	after, limit, err := r.page()
 	if err != nil {
 		return err
 	}
-	query, err := parseAfter(r.after())
+	query, err := parseAfter(after)
 	if err != nil {
 		return err
 	}
 	query.Limit = limit
 	page, err := r.hub.Operations(r.context(), r.room, query)
-	if r.after() == "" && flow.ErrorCode(err) == flow.CodeTrimmed { // from the first one kept
+	if after == "" && flow.ErrorCode(err) == flow.CodeTrimmed { // from the first one kept
 		query.After = page.Base
 		page, err = r.hub.Operations(r.context(), r.room, query)
 	}
@@ -86,8 +86,16 @@ func (e *endpoints) submit(r *request) error {
 
 // submitted returns the data of the operations in the body.
 func (r *request) submitted() ([]json.RawMessage, error) {
+	body, err := r.body(r.hub.Config().Limits.MessageBytes)
+	if err != nil {
+		return nil, err
+	}
+	return decodeSubmitted(body)
+}
+
+func decodeSubmitted(body []byte) ([]json.RawMessage, error) {
 	var list []json.RawMessage
-	if err := r.fields(map[string]any{"operations": &list}); err != nil {
+	if err := decodeObject(body, map[string]any{"operations": &list}); err != nil {
 		return nil, err
 	}
 	if len(list) == 0 {

@@ -7,11 +7,11 @@ import (
 )
 
 func (e *endpoints) participants(r *request) error {
-	limit, err := r.limit()
+	after, limit, err := r.page()
 	if err != nil {
 		return err
 	}
-	list, err := r.hub.Participants(r.context(), r.room, r.after(), limit)
+	list, err := r.hub.Participants(r.context(), r.room, after, limit)
 	if err != nil {
 		return err
 	}

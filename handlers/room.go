@@ -7,11 +7,11 @@ import (
 )
 
 func (e *endpoints) rooms(r *request) error {
-	limit, err := r.limit()
+	after, limit, err := r.page()
 	if err != nil {
 		return err
 	}
-	rooms, err := r.hub.Rooms(r.context(), r.after(), limit)
+	rooms, err := r.hub.Rooms(r.context(), after, limit)
 	if err != nil {
 		return err
 	}

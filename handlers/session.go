@@ -35,11 +35,11 @@ func (e *endpoints) userSessions(r *request) error {
 	if err != nil {
 		return err
 	}
-	limit, err := r.limit()
+	after, limit, err := r.page()
 	if err != nil {
 		return err
 	}
-	list, err := r.hub.UserSessions(r.context(), user, r.after(), limit)
+	list, err := r.hub.UserSessions(r.context(), user, after, limit)
 	if err != nil {
 		return err
 	}
@@ -58,10 +58,24 @@ func (e *endpoints) kick(r *request) error {
 	if err != nil {
 		return err
 	}
+	if !validSession(session) {
+		return flow.Errorf(flow.CodeNotFound, "there is no such session")
+	}
 	if err := r.hub.Kick(r.context(), r.room, session); err != nil {
 		return err
 	}
 	return r.done(fiber.StatusNoContent)
+}
+
+// validSession reports whether a session can have the id: letters and digits, as the hub makes them. Others need
+// not be looked for, here or on other instances.
+func validSession(id string) bool {
+	for i := range len(id) {
+		if c := id[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return len(id) >= 1 && len(id) <= 64
 }
 
 func (e *endpoints) kickUser(r *request) error {

@@ -24,26 +24,34 @@ func (r *request) showSnapshot(s flow.Snapshot) error {
 }
 
 func (e *endpoints) saveSnapshot(r *request) error {
+	const envelope = 256 // what stands around the data
+	body, err := r.body(r.hub.Config().SnapshotBytes + envelope)
+	if err != nil {
+		return err
+	}
+	s, err := decodeSnapshot(body)
+	if err != nil {
+		return err
+	}
+	if err := r.hub.SaveSnapshot(r.context(), r.room, s); err != nil {
+		return err
+	}
+	return r.done(fiber.StatusNoContent)
+}
+
+func decodeSnapshot(body []byte) (flow.Snapshot, error) {
 	var (
 		position string
 		data     json.RawMessage
 	)
-	const envelope = 256 // what stands around the data
-	limit := r.hub.Config().SnapshotBytes + envelope
-	if err := r.largeFields(limit, map[string]any{"position": &position, "data": &data}); err != nil {
-		return err
+	if err := decodeObject(body, map[string]any{"position": &position, "data": &data}); err != nil {
+		return flow.Snapshot{}, err
 	}
 	if data == nil {
-		return flow.Errorf(flow.CodeInvalidMessage, "data is missing")
+		return flow.Snapshot{}, flow.Errorf(flow.CodeInvalidMessage, "data is missing")
 	}
 	at, err := flow.ParsePosition(position)
-	if err != nil {
-		return err
-	}
-	if err := r.hub.SaveSnapshot(r.context(), r.room, flow.Snapshot{Position: at, Data: data}); err != nil {
-		return err
-	}
-	return r.done(fiber.StatusNoContent)
+	return flow.Snapshot{Position: at, Data: data}, err
 }
 
 // state answers with the room's state at the head.
