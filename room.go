@@ -40,7 +40,9 @@ type room struct {
 	changes   map[string]*change // presence since the last frame
 	left      []departure        // since the last frame
 	shown     time.Time          // when the last presence frame went out
-	ticking   bool               // a presence frame is due
+	window    time.Duration      // that has to pass before the next one
+	ticker    *time.Timer        // of the next one; nil before the first
+	ticking   bool               // it is due
 	contested time.Time          // when another instance's list was last answered with ours
 	writing   bool               // work runs
 	reading   bool               // a read loop runs

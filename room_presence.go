@@ -4,9 +4,18 @@ import (
 	"time"
 )
 
-// presenceWindow is how long changes of presence are collected into one frame: 25 frames a second are
-// as smooth as a cursor gets, whatever the number of people who move.
-const presenceWindow = 40 * time.Millisecond
+const (
+	// presenceWindow is how long changes of presence are collected into one frame: 25 frames a second are
+	// as smooth as a cursor gets, whatever the number of people who move. One who moves alone is shown at
+	// once.
+	presenceWindow = 40 * time.Millisecond
+	// longestWindow is that of the largest frames.
+	longestWindow = time.Second
+	// memberBytes is how much presence a member is sent a second, and roomBytes all members of a room
+	// together: the window grows with the frames that it makes.
+	memberBytes = 256 << 10
+	roomBytes   = 64 << 20
+)
 
 // change is what happened to a session of this instance since the last presence frame.
 type change struct {
@@ -117,12 +126,26 @@ func (r *room) tickLocked() {
 		return
 	}
 	r.ticking = true
-	time.AfterFunc(max(time.Millisecond, presenceWindow-time.Since(r.shown)), func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.ticking = false
-		r.showLocked()
-	})
+	wait := max(0, r.window-time.Since(r.shown))
+	if r.ticker == nil {
+		r.ticker = time.AfterFunc(wait, r.show)
+		return
+	}
+	r.ticker.Reset(wait)
+}
+
+func (r *room) show() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ticking = false
+	r.showLocked()
+}
+
+// windowOf returns how long to wait after a frame of so many bytes.
+func windowOf(bytes, members int) time.Duration {
+	perMember := time.Duration(bytes) * time.Second / memberBytes
+	perRoom := time.Duration(bytes*members) * time.Second / roomBytes
+	return min(max(presenceWindow, perMember, perRoom), longestWindow)
 }
 
 // showLocked sends what changed to everybody here, and to the other instances.
@@ -140,6 +163,7 @@ func (r *room) showLocked() {
 		}
 	}
 	f := r.changesFrameLocked()
+	r.window = windowOf(len(f.JSON), len(r.list))
 	r.hub.stats.encoded.Add(1)
 	for _, m := range r.list {
 		if m.session == "" || m.session != only {
