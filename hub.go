@@ -70,6 +70,7 @@ type Hub struct {
 	ended     map[string]struct{}     // sessions that the store may still have, and must not
 	stalled   map[*member]struct{}    // members that wait for a log that is away
 	seen      map[string]time.Time    // when other instances were last heard of
+	guard     peerGuard
 	asked     map[string]chan struct{}
 	healing   bool                 // the log has come back, and some rooms have not caught up with it
 	parts     [3]State             // of the subsystems, as was logged

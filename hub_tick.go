@@ -116,11 +116,7 @@ func (h *Hub) sawInstance(instance string) {
 	h.seen[instance] = time.Now()
 	h.mu.Unlock()
 	if !known {
-		h.spawn(func() {
-			for _, r := range h.openRooms() {
-				r.announce(peerSync)
-			}
-		})
+		h.greet()
 	}
 }
 

@@ -1,8 +1,8 @@
 package flow
 
 import (
-	"bytes"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 )
@@ -79,10 +79,25 @@ func (o *outbox) send(m peerMessage) {
 	if len(o.queue) >= outboxLimit {
 		o.queue, o.lost = append(o.queue[:0], o.queue[1:]...), true
 	}
+	if m.Kind == peerList || m.Kind == peerSync {
+		m.Kind = o.supersedeLocked(m.Kind)
+	}
 	o.queue = append(o.queue, m)
 	if !o.sending {
 		o.sending = o.hub.spawn(o.drain)
 	}
+}
+
+// supersedeLocked drops the lists that wait, which a newer one makes needless, so that nobody who asks often gets
+// many. It returns the kind of the newer one: what was asked stays asked.
+func (o *outbox) supersedeLocked(kind string) string {
+	o.queue = slices.DeleteFunc(o.queue, func(m peerMessage) bool {
+		if m.Kind == peerSync {
+			kind = peerSync
+		}
+		return m.Kind == peerList || m.Kind == peerSync
+	})
+	return kind
 }
 
 func (o *outbox) drain() {
@@ -126,21 +141,6 @@ func (o *outbox) lossy() bool {
 	return lost
 }
 
-// unpack returns the sender and the messages of a payload; ok is false for what this instance sent
-// itself, and for what no instance would send.
-func (h *Hub) unpack(payload []byte) (instance string, messages []peerMessage, ok bool) {
-	sender, body, found := bytes.Cut(payload, []byte{'\n'})
-	if !found || string(sender) == h.cfg.Instance || len(sender) == 0 || len(sender) > 64 {
-		return "", nil, false
-	}
-	if err := json.Unmarshal(body, &messages); err != nil {
-		h.log.Debug("a message from another instance cannot be read", "instance", string(sender), "error", err)
-		return "", nil, false
-	}
-	h.sawInstance(string(sender))
-	return string(sender), messages, true
-}
-
 // heard takes a message on the room's topic.
 func (r *room) heard(d Delivery) {
 	if d.Gap {
@@ -148,25 +148,38 @@ func (r *room) heard(d Delivery) {
 		r.announce(peerSync)
 		return
 	}
+	defer r.hub.recovered("a message from another instance")
 	instance, messages, ok := r.hub.unpack(d.Payload)
 	if !ok {
 		return
 	}
+	asked := false
 	for _, m := range messages {
 		switch m.Kind {
 		case peerPresence:
 			r.heardPresence(instance, m.Frame)
-		case peerList:
+		case peerList, peerSync:
 			r.heardList(instance, m.Frame)
-		case peerSync:
-			r.heardList(instance, m.Frame)
-			r.announce(peerList)
+			asked = asked || m.Kind == peerSync
 		case peerEvent:
-			r.mu.Lock()
-			r.deliverEventLocked(&Frame{Type: "event", JSON: m.Frame}, Target{Session: m.Session, User: m.User}, nil)
-			r.mu.Unlock()
+			r.heardEvent(instance, m)
 		}
 	}
+	if asked {
+		r.announce(peerList)
+	}
+}
+
+// heardEvent passes an event of another instance on.
+func (r *room) heardEvent(instance string, m peerMessage) {
+	f, err := readEvent(r.id, m.Frame)
+	if err != nil {
+		r.hub.strange(instance, err)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deliverEventLocked(f, Target{Session: m.Session, User: m.User}, nil)
 }
 
 // announce tells the other instances who is here.
@@ -210,16 +223,31 @@ func (h *Hub) hear(tuned chan struct{}) func(Delivery) {
 	}
 }
 
+// peerErrand is a message without a frame.
+type peerErrand struct{ kind, room, session, user, ask string }
+
 // heard takes a message on the control topic.
 func (h *Hub) heard(payload []byte) {
+	defer h.recovered("a message from another instance")
 	instance, messages, ok := h.unpack(payload)
 	if !ok {
 		return
 	}
+	done := make(map[peerErrand]bool) // the same again in one payload is nobody's wish
 	for _, m := range messages {
+		e := peerErrand{m.Kind, m.Room, m.Session, m.User, m.Ask}
+		if m.Frame == nil && done[e] {
+			continue
+		}
+		done[e] = true
 		switch m.Kind {
 		case peerUser:
-			h.deliverUser(&Frame{Type: "event", JSON: m.Frame}, m.User)
+			f, err := readEvent("", m.Frame)
+			if err != nil {
+				h.strange(instance, err)
+				continue
+			}
+			h.deliverUser(f, m.User)
 		case peerKick:
 			h.spawn(func() { h.heardKick(m) })
 		case peerKickUser:

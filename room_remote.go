@@ -1,9 +1,6 @@
 package flow
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // remote is a session of another instance.
 type remote struct {
@@ -20,31 +17,19 @@ func (p *remote) participant(session string) Participant {
 	}
 }
 
-// presenceMessage is a presence frame as another instance reads it.
-type presenceMessage struct {
-	Join   []Participant              `json:"join"`
-	Update map[string]json.RawMessage `json:"update"`
-	Leave  []struct {
-		Session string      `json:"session"`
-		Reason  LeaveReason `json:"reason"`
-	} `json:"leave"`
-}
-
-// heardPresence takes another instance's presence frame. Its bytes go on to the members as they are,
-// unless they speak of sessions that are not the sender's any more: then everybody gets the whole list.
+// heardPresence takes another instance's presence frame. It goes on to the members, unless it speaks of sessions
+// that are not the sender's any more: then everybody gets the whole list.
 func (r *room) heardPresence(instance string, frame []byte) {
-	var pm presenceMessage
-	if err := json.Unmarshal(frame, &pm); err != nil {
-		r.hub.log.Debug("presence from another instance cannot be read",
-			"room", r.id, "instance", instance, "error", err)
+	pm, err := readPresence(r.id, frame)
+	if err != nil {
+		r.hub.strange(instance, err)
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clean := true
 	for _, p := range pm.Join {
-		clean = clean && r.members[p.Session] == nil && !r.hub.parted.has(p.Session)
-		r.remoteLocked(instance, p)
+		clean = r.remoteLocked(instance, p) && clean && r.members[p.Session] == nil
 	}
 	r.contestLocked(pm.Join)
 	for session, patch := range pm.Update {
@@ -53,7 +38,12 @@ func (r *room) heardPresence(instance string, frame []byte) {
 			clean = false
 			continue
 		}
-		p.state = p.state.merge(parsePresence(patch))
+		merged := p.state.merge(parsePresence(patch))
+		if !merged.fits(r.hub.cfg.Limits.PresenceBytes) {
+			clean = false
+			continue
+		}
+		p.state = merged
 	}
 	for _, d := range pm.Leave {
 		p := r.remote[d.Session]
@@ -67,26 +57,34 @@ func (r *room) heardPresence(instance string, frame []byte) {
 		r.resetLocked()
 		return
 	}
-	f := &Frame{Type: "presence", JSON: frame}
+	f := pm.frame()
 	for _, m := range r.list {
 		m.show(f)
 	}
 }
 
-func (r *room) remoteLocked(instance string, p Participant) {
+// remoteLocked notes a participant of another instance; false when it is not to be shown.
+func (r *room) remoteLocked(instance string, p Participant) bool {
 	if r.hub.parted.has(p.Session) { // it ended here, and the other one has not heard of that yet
-		return
+		return false
+	}
+	limits, state := r.hub.cfg.Limits, parsePresence(p.Presence)
+	// Instances that let people in at the same time may let in some too many, but not that many.
+	full := r.remote[p.Session] == nil && len(r.remote) >= 4*limits.Participants
+	if full || !state.fits(limits.PresenceBytes) {
+		return false
 	}
 	r.remote[p.Session] = &remote{
-		instance: instance, user: p.User, profile: p.Profile, joined: p.Joined, state: parsePresence(p.Presence),
+		instance: instance, user: p.User, profile: p.Profile, joined: p.Joined, state: state,
 	}
+	return true
 }
 
 // heardList takes another instance's whole list of a room: who is not in it has left.
 func (r *room) heardList(instance string, frame []byte) {
-	var pm presenceMessage
-	if err := json.Unmarshal(frame, &pm); err != nil {
-		r.hub.log.Debug("a list from another instance cannot be read", "room", r.id, "instance", instance, "error", err)
+	pm, err := readPresence(r.id, frame)
+	if err != nil {
+		r.hub.strange(instance, err)
 		return
 	}
 	r.mu.Lock()
