@@ -69,6 +69,7 @@ func (d *drain) attach(router fiber.Router) {
 
 // attachApp goes on to the app that this one will be mounted on: the hooks of a mounted app never run.
 func (d *drain) attachApp(app *fiber.App) {
+	app.Server().SecureErrorLogMessage = true // or it logs requests that it cannot read, tokens included
 	app.Hooks().OnShutdown(d.shutdown)
 	app.Hooks().OnMount(func(parent *fiber.App) error {
 		d.attachApp(parent)
