@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -20,8 +21,12 @@ import (
 var shared redistest.Shared
 
 func TestMain(m *testing.M) {
-	// fasthttp starts one clock for the process with its first server, and never stops it.
-	os.Exit(shared.Main(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1")))
+	// fasthttp starts one clock for the process with its first server, and never stops it; who sweeps the
+	// idle workers of a server ends some seconds after it.
+	os.Exit(shared.Main(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+	))
 }
 
 // environment is a process environment of its own for one test.
@@ -59,6 +64,11 @@ func (b *book) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.lines.Write(line)
+}
+
+// Printf implements the logger of fasthttp.
+func (b *book) Printf(format string, args ...any) {
+	_, _ = b.Write(fmt.Appendf(nil, format+"\n", args...)) // a buffer takes everything
 }
 
 // text returns everything that was logged.

@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -108,24 +107,3 @@ func (s Settings) shortSecrets() []string {
 func (s Settings) trustsEverybody() bool {
 	return slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return p.Bits() == 0 })
 }
-
-// Secret is a text that must not be printed: every common way to print it shows ***. Convert it to a
-// string to use it.
-type Secret string
-
-// String returns ***, or nothing for an empty secret.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "***"
-}
-
-// GoString returns what String returns, quoted.
-func (s Secret) GoString() string { return `"` + s.String() + `"` }
-
-// MarshalText returns what String returns.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// LogValue returns what String returns.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
