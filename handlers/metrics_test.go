@@ -1,7 +1,10 @@
 package handlers_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -36,7 +39,7 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, name := range []string{
 		"flow_frames_delivered_total", "flow_build_info{", `flow_operation_latency_seconds{quantile="0.99"}`,
-		"go_goroutines", "process_cpu_seconds_total",
+		"go_goroutines", "process_start_time_seconds",
 	} {
 		found := false
 		for series, value := range got {
@@ -100,4 +103,48 @@ func TestMetrics_ownRegistry(t *testing.T) {
 		t.Error("the second registration was not logged")
 	}
 	s.call(t, http.MethodGet, "/metrics", "as-ann", "").wantCode(t, flow.CodeForbidden)
+}
+
+// A label says what kind of thing is counted, and never whom or where: the labels and their values are the same
+// few, whatever people and rooms are called and however many there are. I9
+func TestMetrics_labels(t *testing.T) {
+	s := start(t, options{})
+	before := s.scrape(t)
+	for i, name := range []string{"mallory\"} 1", "mallory\nflow_rooms 9", "{room=\"secret\"}", "__proto__", "mallory\\"} {
+		room := fmt.Sprintf("secret-room-%d", i)
+		s.hubUserRaw(t, name, room)
+		s.call(t, http.MethodGet, "/rooms/"+room+"/operations", "as-mallory", "").wantStatus(t, http.StatusOK)
+		s.call(t, http.MethodGet, "/rooms/-"+room+"/operations", "as-mallory", "").wantCode(t, flow.CodeInvalidRoom)
+	}
+	after := s.scrape(t)
+	known := regexp.MustCompile(`^[a-z_]+(\{(quantile|subsystem|backend|state|version|go|group|reason|code)=.*\})?$`)
+	for series := range after {
+		if _, there := before[series]; !there && strings.HasPrefix(series, "flow_") {
+			t.Errorf("%s is new", series)
+		}
+		if strings.HasPrefix(series, "flow_") && !known.MatchString(series) ||
+			strings.Contains(series, "mallory") || strings.Contains(series, "secret") {
+			t.Errorf("%s tells too much", series)
+		}
+	}
+	if after["flow_rooms"] != 5 || after["flow_sessions"] != 5 {
+		t.Errorf("rooms %v, sessions %v", after["flow_rooms"], after["flow_sessions"])
+	}
+}
+
+// hubUserRaw makes somebody whose name no header can carry a member of a room, and an author there.
+func (s *server) hubUserRaw(t *testing.T, user, room string) {
+	t.Helper()
+	ws := s.dial(t, "")
+	ws.await(t, "welcome")
+	token, err := json.Marshal("as-" + user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws.send(t, `{"type":"auth","id":"a","token":`+string(token)+`}`)
+	ws.await(t, "ok")
+	ws.send(t, `{"type":"join","id":"j","room":"`+room+`"}`)
+	ws.await(t, "joined")
+	ws.send(t, `{"type":"op","room":"`+room+`","n":1,"data":{"mallory":"secret"}}`)
+	ws.await(t, "op")
 }
