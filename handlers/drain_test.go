@@ -58,6 +58,7 @@ func TestDrain_blockedSocket(t *testing.T) {
 	s := start(t, options{hub: func(c *flow.Config) {
 		c.Anonymous = true
 		c.Limits.MessageBytes = 4 << 20
+		c.Quotas.SocketBytesPerSecond, c.Quotas.UserBytesPerSecond = 1<<30, 1<<30
 	}})
 	blocked := s.dialRaw(t)
 	blocked.shrink(t, 128<<10)
