@@ -137,3 +137,19 @@ func (h *Hub) reauthorizeAfterGap() {
 		_ = h.reauthorizeHere(h.ctx, "", "") // it has logged what it could not do
 	})
 }
+
+// lostRights notes that the other instances may not have heard that rights have changed.
+func (h *Hub) lostRights(messages []peerMessage) {
+	for i := range messages {
+		if messages[i].Kind == peerRights {
+			h.unheard.Store(true)
+		}
+	}
+}
+
+// tellRights says again that rights have changed, when the bus is back. Whose is not remembered: all are asked about.
+func (h *Hub) tellRights() {
+	if h.cfg.Bus.Health().State == Live && h.unheard.CompareAndSwap(true, false) {
+		h.control.send(peerMessage{Kind: peerRights})
+	}
+}

@@ -26,6 +26,7 @@ func (h *Hub) tick() {
 			h.spawn(func() { h.touch(true) })
 		}
 		h.resumeStalled()
+		h.tellRights()
 		if now.Sub(lastBeat) >= beat {
 			lastBeat = now
 			h.control.send(peerMessage{Kind: peerBeat})

@@ -77,6 +77,7 @@ func (o *outbox) send(m peerMessage) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.queue) >= outboxLimit {
+		o.hub.lostRights(o.queue[:1])
 		o.queue, o.lost = append(o.queue[:0], o.queue[1:]...), true
 	}
 	if m.Kind == peerList || m.Kind == peerSync {
@@ -121,6 +122,7 @@ func (o *outbox) drain() {
 		if err := o.hub.cfg.Bus.Publish(o.hub.ctx, o.topic, append(buf, ']')); err != nil {
 			o.hub.stats.busLost.Add(int64(len(queue)))
 			o.lose()
+			o.hub.lostRights(queue)
 		}
 	}
 }
