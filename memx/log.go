@@ -94,6 +94,9 @@ func NewLog(config LogConfig) *Log {
 	return l
 }
 
+// Immediate implements [flow.ImmediateLog].
+func (*Log) Immediate() {}
+
 // Append implements [flow.Log].
 func (l *Log) Append(_ context.Context, id string, b flow.Batch) ([]flow.Appended, error) {
 	// Two thirds of the work is the digests; they need no lock.

@@ -87,7 +87,7 @@ func (r *room) appendLocked(
 		r.trimLocked(c.OperationLimit)
 		r.forgetAuthorsLocked(from, flow.SweepHorizon(c.SessionTTL))
 		for _, f := range r.followers {
-			f.wake()
+			f.wakeSoon()
 		}
 	}
 	if b.Key != "" {
