@@ -19,7 +19,7 @@ import (
 const tokenSecret = "attack-attack-attack-attack-attack"
 
 // BenchmarkFlood floods the example, with the limits that it has by default and all subsystems on Redis, in
-// each way for twenty seconds, and prints what the attacker got and what the neighbours noticed.
+// each way for sixteen seconds, and prints what the attacker got and what the neighbours noticed.
 func BenchmarkFlood(b *testing.B) {
 	program, err := load.Build(b.TempDir())
 	if err != nil {
@@ -37,7 +37,7 @@ func BenchmarkFlood(b *testing.B) {
 					"COLLAB_ANONYMOUS=false", "COLLAB_JWT_SECRET="+tokenSecret, "COLLAB_TRUSTED_PROXIES=127.0.0.1",
 				)
 				report, err := attack.Run(b.Context(), attack.Target{Addr: site.Addr(), Token: token}, attack.Plan{
-					Kind: kind, Neighbours: 10, Quiet: 5 * time.Second, Flood: 20 * time.Second,
+					Kind: kind, Neighbours: 10, Quiet: 5 * time.Second, Flood: 16 * time.Second,
 				})
 				usage, readErr := load.UsageOf(site.Pid())
 				if readErr != nil {
