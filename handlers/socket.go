@@ -160,6 +160,7 @@ func trim(c *fiber.Ctx, flowOffered bool) {
 		values[i] = strings.Clone(c.Get(name))
 	}
 	method := string(req.Header.Method())
+	dropBody(req)
 	req.Header = fasthttp.RequestHeader{}
 	req.Header.SetMethod(method)
 	for i, name := range kept {
@@ -169,6 +170,13 @@ func trim(c *fiber.Ctx, flowOffered bool) {
 		req.Header.Set(fasthttp.HeaderSecWebSocketProtocol, flow.Protocol)
 	}
 	c.Context().QueryArgs().Reset()
+}
+
+// dropBody frees what a client has sent behind a request that needs no body: it could be as large as Fiber
+// lets it be, and would be kept as long as the connection.
+func dropBody(req *fasthttp.Request) {
+	req.RemoveMultipartFormFiles()
+	req.ReleaseBody(0)
 }
 
 // newSocketHandler returns contrib's half of the upgrade, which then runs the socket. Compression is never

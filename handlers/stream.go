@@ -71,6 +71,7 @@ func (e *endpoints) stream(r *request) error {
 	}
 	ctx := c.Context()
 	ctx.HijackSetNoResponse(true)
+	dropBody(&ctx.Request)
 	ctx.Hijack(func(conn net.Conn) {
 		ctx.Request.Header = fasthttp.RequestHeader{} // cookies and tokens need not live as long as the stream
 		e.runStream(conn, &ctx.Response, w)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,40 +22,67 @@ func TestSocket_Upgrade_strangers(t *testing.T) {
 	}})
 	cookie := "session=" + strings.Repeat("c", 400)
 	s.dialRaw(t, "Cookie", cookie).awaitFrame(t, 0x81) // what the first one takes is the server's
-	used := func() int64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapInuse + m.StackInuse)
-	}
-	before := used()
-	conns := make([]net.Conn, many-1)
-	for i := range conns {
-		conns[i] = dialStranger(t, s, cookie)
+	before := memoryInUse()
+	for range many - 1 {
+		ask(t, s, "/ws", upgradeHeader+"Cookie: "+cookie+"\r\n", "")
 	}
 	eventually(t, "all of them are open", func() bool { return s.hub.Stats().Connections == many })
-	each := (used() - before) / int64(len(conns)) / 1024
+	each := (memoryInUse() - before) / (many - 1) / 1024
 	t.Logf("%d KiB a socket, with the client's side of it", each)
 	if each > kilobytes {
 		t.Errorf("%d KiB a socket", each)
 	}
 }
 
-// dialStranger opens a socket and reads nothing of what comes.
-func dialStranger(t *testing.T, s *server, cookie string) net.Conn {
+func memoryInUse() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
+}
+
+// A body that comes with a request for a socket or a stream is not kept as long as those live.
+func TestSocket_Upgrade_body(t *testing.T) {
+	const many, size = 32, 1 << 20
+	s := start(t, options{hub: anonymous})
+	length := "Content-Length: " + strconv.Itoa(size) + "\r\n"
+	body := strings.Repeat("b", size)
+	form := "--x\r\nContent-Disposition: form-data; name=a\r\n\r\n" + body[:size-64] + "\r\n--x--\r\n"
+	for what, open := range map[string]func(){
+		"sockets": func() { ask(t, s, "/ws", upgradeHeader+length, body) },
+		"streams": func() { ask(t, s, "/rooms/r/stream", length, body) },
+		"forms": func() {
+			ask(t, s, "/ws", upgradeHeader+"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: "+
+				strconv.Itoa(len(form))+"\r\n", form)
+		},
+	} {
+		before := memoryInUse()
+		connections := s.hub.Stats().Connections
+		for range many {
+			open()
+		}
+		eventually(t, "all "+what+" are open", func() bool { return s.hub.Stats().Connections == connections+many })
+		if kept := memoryInUse() - before; kept > many*size/2 {
+			t.Errorf("%d %s with a body of %d bytes keep %d bytes", many, what, size, kept)
+		}
+	}
+}
+
+const upgradeHeader = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+	"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+
+// ask sends a request with some header lines and a body, and reads nothing of what comes.
+func ask(t *testing.T, s *server, path, header, body string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_, err = io.WriteString(conn, "GET "+strings.TrimPrefix(s.base, "http://"+s.addr)+"/ws HTTP/1.1\r\nHost: x\r\n"+
-		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
-		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nCookie: "+cookie+"\r\n\r\n")
-	if err != nil {
+	path = strings.TrimPrefix(s.base, "http://"+s.addr) + path
+	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\n"+header+"\r\n"+body); err != nil {
 		t.Fatal(err)
 	}
-	return conn
 }
 
 // Who is one too many among those that have not said who they are takes the place of the oldest, which is
