@@ -107,3 +107,30 @@ func (b *inbox) peek(n int) ([]byte, error) {
 	}
 	return b.buf[b.from : b.from+n], nil
 }
+
+// parseFrame returns the first frame of data with its size, 0 when there is no whole one.
+func parseFrame(data []byte) (kind byte, payload []byte, size int, err error) {
+	if len(data) < 2 {
+		return 0, nil, 0, nil
+	}
+	kind = data[0] &^ final
+	if data[0]&final == 0 || data[1]&masked != 0 || kind > pongFrame {
+		return 0, nil, 0, fmt.Errorf("%w: % x", errFrame, data[:2])
+	}
+	header, length := 2, int(data[1])
+	switch {
+	case length == 126 && len(data) >= 4:
+		header, length = 4, int(binary.BigEndian.Uint16(data[2:]))
+	case length == 127 && len(data) >= 10:
+		header, length = 10, int(min(binary.BigEndian.Uint64(data[2:]), maxInbox+1))
+	case length >= 126:
+		return 0, nil, 0, nil
+	}
+	if length > maxInbox {
+		return 0, nil, 0, fmt.Errorf("%w: longer than %d bytes", errFrame, maxInbox)
+	}
+	if len(data) < header+length {
+		return 0, nil, 0, nil
+	}
+	return kind, data[header : header+length], header + length, nil
+}

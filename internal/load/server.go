@@ -36,11 +36,12 @@ type Server struct {
 	stderr string // path
 }
 
-// Build compiles the example into dir and returns the program. It needs the go command, inside the
-// module.
-func Build(dir string) (program string, err error) {
+// Build compiles the example into dir, with more flags for the compiler, and returns the program. It
+// needs the go command, inside the module.
+func Build(dir string, flags ...string) (program string, err error) {
 	program = filepath.Join(dir, "example")
-	build := exec.Command("go", "build", "-o", program, "github.com/fiberflow/flow/example") //nolint:gosec // our own
+	arguments := append(append([]string{"build", "-o", program}, flags...), "github.com/fiberflow/flow/example")
+	build := exec.Command("go", arguments...) //nolint:gosec // our own
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the example: %w\n%s", err, out)
 	}
@@ -125,6 +126,18 @@ func (s *Server) Addr() string { return s.addr }
 
 // Pid returns the process id.
 func (s *Server) Pid() int { return s.cmd.Process.Pid }
+
+// Dir is where the server runs, and where its log is.
+func (s *Server) Dir() string { return s.cmd.Dir }
+
+// Output returns all that the server has logged, what GODEBUG asks Go to tell included.
+func (s *Server) Output() (string, error) {
+	out, err := os.ReadFile(s.stderr)
+	return string(out), err
+}
+
+// Signal sends the process a signal.
+func (s *Server) Signal(sig os.Signal) error { return s.cmd.Process.Signal(sig) }
 
 // log returns the end of what the server wrote.
 func (s *Server) log() []byte {

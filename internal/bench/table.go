@@ -1,0 +1,88 @@
+//go:build linux
+
+package bench
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"text/tabwriter"
+)
+
+// Table is what was measured, one row for each measure of each scenario.
+type Table struct {
+	rows  []row
+	notes []string
+}
+
+// row is one measure, with its value in each run.
+type row struct {
+	scenario, work, measure, goal string
+	values                        []float64
+}
+
+func (t *Table) add(like row, value float64) {
+	for i, r := range t.rows {
+		if r.scenario == like.scenario && r.work == like.work && r.measure == like.measure {
+			t.rows[i].values = append(r.values, value)
+			return
+		}
+	}
+	like.values = []float64{value}
+	t.rows = append(t.rows, like)
+}
+
+// Note adds a line below the table, once.
+func (t *Table) Note(format string, args ...any) {
+	if note := fmt.Sprintf(format, args...); !slices.Contains(t.notes, note) {
+		t.notes = append(t.notes, note)
+	}
+}
+
+// Measures returns how many values a scenario has.
+func (t *Table) Measures(scenario string) (count int) {
+	for _, r := range t.rows {
+		if r.scenario == scenario {
+			count += len(r.values)
+		}
+	}
+	return count
+}
+
+// Print writes the table in Markdown, with the median of all runs and the smallest and largest value.
+func (t *Table) Print(w io.Writer) {
+	aligned := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(aligned, "| \t| work \t| measure \t| median \t| spread \t| runs \t| to reach \t|")
+	fmt.Fprintln(aligned, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
+	for _, r := range t.rows {
+		sorted := slices.Sorted(slices.Values(r.values))
+		fmt.Fprintf(aligned, "| %s \t| %s \t| %s \t| %s \t| %s to %s \t| %d \t| %s \t|\n",
+			r.scenario, r.work, r.measure,
+			number(median(sorted)), number(sorted[0]), number(sorted[len(sorted)-1]), len(sorted), r.goal)
+	}
+	_ = aligned.Flush() // w is for people
+	for _, note := range t.notes {
+		fmt.Fprintln(w, "-", note)
+	}
+}
+
+func median(sorted []float64) float64 {
+	half := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[half]
+	}
+	return (sorted[half-1] + sorted[half]) / 2
+}
+
+// number writes three digits that count.
+func number(v float64) string {
+	switch {
+	case v >= 1e6:
+		return strconv.FormatFloat(v/1e6, 'f', 2, 64) + " M"
+	case v >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	default:
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	}
+}
