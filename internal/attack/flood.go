@@ -150,9 +150,9 @@ func (w *worker) run(ctx context.Context, k Kind) {
 
 // once acts, with a new socket if the last one was ended.
 func (w *worker) once(ctx context.Context, k Kind) (err error) {
-	if w.line == nil && k.on != "" {
+	if w.line == nil && k.on != noSocket {
 		room := k.on
-		if room == "-" {
+		if room == noRoom {
 			room = ""
 		}
 		if w.line, err = w.target.attacker().call(ctx, w.outcome, room); err != nil {

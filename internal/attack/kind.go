@@ -13,11 +13,17 @@ type Kind struct {
 	Name string
 	// Workers is how many do it at the same time, PerSecond how often each of them.
 	Workers, PerSecond int
-	// on is the room that a worker's socket joins before it floods; "-" is a socket in no room, and "" none.
+	// on is the room that a worker's socket joins before it floods.
 	on string
 	// act does it once.
 	act func(ctx context.Context, w *worker) error
 }
+
+// A worker may have a socket that is in no room, or none.
+const (
+	noRoom   = "-"
+	noSocket = ""
+)
 
 // bigBytes is nearly what a message may have.
 const bigBytes = 60_000
@@ -29,20 +35,20 @@ func Kinds() []Kind {
 		{"operations", 4, 1000, Room, operate(`{"card":"moved"}`)},
 		{"events", 4, 1000, Room, say(`{"type":"event","room":"` + Room + `","name":"e","data":1}`)},
 		{"presence", 4, 1000, Room, say(`{"type":"presence","room":"` + Room + `","data":{"x":1}}`)},
-		{"pings", 4, 1000, "-", say(`{"type":"ping","id":"p"}`)},
-		{"empty arrays", 4, 1000, "-", say(`[]`)},
-		{"no JSON", 4, 1000, "-", say(`{"type":"op",`)},
-		{"arrays of 256 pings", 4, 50, "-", say("[" + strings.Repeat(`{"type":"ping"},`, 255) + `{"type":"ping"}]`)},
+		{"pings", 4, 1000, noRoom, say(`{"type":"ping","id":"p"}`)},
+		{"empty arrays", 4, 1000, noRoom, say(`[]`)},
+		{"no JSON", 4, 1000, noRoom, say(`{"type":"op",`)},
+		{"arrays of 256 pings", 4, 50, noRoom, say("[" + strings.Repeat(`{"type":"ping"},`, 255) + `{"type":"ping"}]`)},
 		{"large operations", 4, 50, Room, operate(`"` + big + `"`)},
-		{"joins and leaves", 4, 500, "-", comeAndGo(Room)},
-		{"operations of new sessions", 4, 50, "-", startOver},
-		{"joins of new rooms", 4, 500, "-", comeAndGo("")},
-		{"forged resume tokens", 4, 500, "-", forge},
-		{"connections", 8, 200, "", connect},
-		{"sockets without a token", 8, 50, "", loiter},
-		{"streams", 8, 50, "", stream},
-		{"REST", 8, 200, "", request},
-		{"slow readers", 8, 50, "", lag(big[:20_000])},
+		{"joins and leaves", 4, 500, noRoom, comeAndGo(Room)},
+		{"operations of new sessions", 4, 50, noRoom, startOver},
+		{"joins of new rooms", 4, 500, noRoom, comeAndGo("")},
+		{"forged resume tokens", 4, 500, noRoom, forge},
+		{"connections", 8, 200, noSocket, connect},
+		{"sockets without a token", 8, 50, noSocket, loiter},
+		{"streams", 8, 50, noSocket, stream},
+		{"REST", 8, 200, noSocket, request},
+		{"slow readers", 8, 50, noSocket, lag(big[:20_000])},
 	}
 }
 

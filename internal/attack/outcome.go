@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// Outcome is what an attacker got.
+// Outcome is what an attacker got. It may be read while the flood goes on.
 type Outcome struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	sent    int
 	opened  int
 	refused map[string]int
@@ -21,33 +21,38 @@ type Outcome struct {
 func newOutcome() *Outcome { return &Outcome{refused: map[string]int{}, ended: map[string]int{}} }
 
 // Sent is how many messages, requests or connections were tried.
-func (o *Outcome) Sent() int { return locked(o, func() int { return o.sent }) }
-
-// Opened is how many connections the server took.
-func (o *Outcome) Opened() int { return locked(o, func() int { return o.opened }) }
-
-// Refused is how many answers had the code.
-func (o *Outcome) Refused(code string) int { return locked(o, func() int { return o.refused[code] }) }
-
-// Codes are the codes of all refusals.
-func (o *Outcome) Codes() []string {
-	return locked(o, func() []string { return slices.Sorted(maps.Keys(o.refused)) })
+func (o *Outcome) Sent() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sent
 }
 
-// Ended is how many connections the server ended with this word of bye; "" is without one.
-func (o *Outcome) Ended(bye string) int { return locked(o, func() int { return o.ended[bye] }) }
+// Opened is how many connections and requests the server took.
+func (o *Outcome) Opened() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.opened
+}
 
-// Endings are the words of all byes.
-func (o *Outcome) Endings() []string {
-	return locked(o, func() []string { return slices.Sorted(maps.Keys(o.ended)) })
+// Refused is how many answers had a code; those over HTTP have their status in front, as "429 rate_limited".
+func (o *Outcome) Refused(code string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.refused[code]
+}
+
+// Ended is how many connections the server ended with a code of bye; "" is without a word.
+func (o *Outcome) Ended(bye string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.ended[bye]
 }
 
 // String tells the refusals and the ends, the most frequent first.
 func (o *Outcome) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	parts := counted("", o.refused)
-	parts = append(parts, counted("bye ", o.ended)...)
+	parts := append(counted("", o.refused), counted("bye ", o.ended)...)
 	if len(parts) == 0 {
 		return "all taken"
 	}
@@ -66,13 +71,29 @@ func counted(prefix string, counts map[string]int) (parts []string) {
 	return parts
 }
 
-func (o *Outcome) send() { locked(o, func() int { o.sent++; return 0 }) }
+func (o *Outcome) send() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sent++
+}
 
-func (o *Outcome) open() { locked(o, func() int { o.opened++; return 0 }) }
+func (o *Outcome) open() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.opened++
+}
 
-func (o *Outcome) refuse(code string) { locked(o, func() int { o.refused[code]++; return 0 }) }
+func (o *Outcome) refuse(code string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.refused[code]++
+}
 
-func (o *Outcome) end(bye string) { locked(o, func() int { o.ended[bye]++; return 0 }) }
+func (o *Outcome) end(bye string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended[bye]++
+}
 
 // answer counts the error of a request or an upgrade. It reports whether the server said it.
 func (o *Outcome) answer(err error) bool {
@@ -82,10 +103,4 @@ func (o *Outcome) answer(err error) bool {
 	}
 	o.refuse(strconv.Itoa(r.status) + " " + r.code)
 	return true
-}
-
-func locked[T any](o *Outcome, read func() T) T {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return read()
 }

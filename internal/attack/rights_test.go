@@ -20,7 +20,7 @@ func TestDocument_Rights(t *testing.T) {
 		t.Fatal("docs/security.md has no ACL SETUSER")
 	}
 	given := map[string]bool{}
-	for _, right := range strings.Fields(rights) {
+	for right := range strings.FieldsSeq(rights) {
 		given[right] = true
 	}
 	scripts, err := filepath.Glob("../../redisx/lua/*.lua")
