@@ -21,6 +21,15 @@ type Bus interface {
 	Health() Health
 }
 
+// LocalBus is a [Bus] inside one process, which knows who listens. The hub tells nobody what only it would
+// hear.
+type LocalBus interface {
+	Bus
+
+	// Listeners returns how many subscriptions to a topic stand.
+	Listeners(topic string) int
+}
+
 // Delivery is one message of a bus, or the news that messages may have been lost.
 type Delivery struct {
 	Payload []byte

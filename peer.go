@@ -63,6 +63,7 @@ const outboxLimit = 1024
 type outbox struct {
 	hub   *Hub
 	topic string
+	local LocalBus // nil for a bus of another kind
 
 	mu      sync.Mutex
 	queue   []peerMessage
@@ -70,15 +71,21 @@ type outbox struct {
 	lost    bool // messages, since lossy was asked
 }
 
-func newOutbox(h *Hub, topic string) *outbox { return &outbox{hub: h, topic: topic} }
+func newOutbox(h *Hub, topic string) *outbox {
+	local, _ := h.cfg.Bus.(LocalBus)
+	return &outbox{hub: h, topic: topic, local: local}
+}
 
 // send queues a message. It may be called with a room's lock held.
 func (o *outbox) send(m peerMessage) {
+	if o.local != nil && o.local.Listeners(o.topic) < 2 {
+		return // nobody but this instance
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.queue) >= outboxLimit {
 		o.hub.lostRights(o.queue[:1])
-		o.queue, o.lost = append(o.queue[:0], o.queue[1:]...), true
+		o.queue, o.lost = o.queue[1:], true
 	}
 	if m.Kind == peerList || m.Kind == peerSync {
 		m.Kind = o.supersedeLocked(m.Kind)

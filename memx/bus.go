@@ -26,7 +26,7 @@ type Bus struct {
 	topics map[string][]*subscriber
 }
 
-var _ flow.Bus = (*Bus)(nil)
+var _ flow.LocalBus = (*Bus)(nil)
 
 // NewBus returns a bus without subscribers.
 func NewBus() *Bus {
@@ -42,6 +42,13 @@ func (b *Bus) Publish(_ context.Context, topic string, payload []byte) error {
 		s.put(payload)
 	}
 	return nil
+}
+
+// Listeners implements [flow.LocalBus].
+func (b *Bus) Listeners(topic string) int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return len(b.topics[topic])
 }
 
 // Subscribe implements [flow.Bus].
