@@ -184,7 +184,7 @@ func signWith(t testing.TB, key crypto.Signer, header map[string]any) string {
 }
 
 // Keys are changed by changing the file: one that is added is known soon, both are good while both are there, one that
-// is taken away is not any more, and a file that is broken or away for a while changes nothing, and is told of once.
+// is taken away is not any more, and a file that is broken or away for a while changes nothing, and is told of.
 func TestOpen_KeyFileChanges(t *testing.T) {
 	t.Parallel()
 	const broken = "the key file cannot be read, the keys stay as they are"
