@@ -11,9 +11,14 @@ GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
 FUZZTIME ?= 2m
 BENCH ?= .
 BENCHTIME ?= 1s
+COUNT ?= 1
+SCENARIOS ?= all
+RUNS ?= 3
+FOR ?= 5s
+PROFILE ?=
 SCHEDULES ?= 100000
 
-.PHONY: help run test lint bench fuzz fuzz-short flood vulnerabilities simulate mutants cover docker tools
+.PHONY: help run test lint bench bench-go fuzz fuzz-short flood vulnerabilities simulate mutants cover docker tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ n = $$1; $$1 = ""; printf "  make %-16s%s\n", n, $$0 }'
@@ -30,8 +35,12 @@ lint: $(GOLANGCI_LINT) ## check the house rules
 	$(GOLANGCI_LINT) run ./...
 	.ci/names
 
-bench: tools ## run the benchmarks: BENCH=<pattern> BENCHTIME=<time or 100x>
-	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem -timeout 30m ./...
+bench: tools ## measure the example, and print a table: SCENARIOS=S1,S2 or all, RUNS=3 FOR=5s PROFILE=<directory>
+	cd internal/bench && go test -run='^TestScenarios$$' -count=1 -timeout 3h \
+		-scenarios='$(SCENARIOS)' -runs=$(RUNS) -for=$(FOR) -profile='$(abspath $(PROFILE))'
+
+bench-go: tools ## run the benchmarks of the code: BENCH=<pattern> BENCHTIME=<time or 100x> COUNT=<for benchstat>
+	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -count=$(COUNT) -benchmem -timeout 1h ./...
 
 fuzz: tools ## run each fuzz target for FUZZTIME (2m), two at a time
 	.ci/fuzz $(FUZZTIME)

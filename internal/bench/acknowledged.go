@@ -10,7 +10,7 @@ import (
 
 // acknowledged is 20 rooms of 5 writers, each of whom writes when the operation before has its place.
 func (r *Run) acknowledged() {
-	r.acknowledge(r.start(1, unlimited()...), "20 rooms of 5 writers, memory", "70,000", "4")
+	r.acknowledge(r.start(unlimited()...), "20 rooms of 5 writers, memory", "70,000", "4")
 	r.acknowledge(r.startRedis(1, unlimited()...), "20 rooms of 5 writers, Redis", "33,000", "")
 }
 

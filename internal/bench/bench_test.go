@@ -68,10 +68,19 @@ func inFull(t *testing.T) {
 			if *chosen != "all" && !slices.Contains(strings.Split(*chosen, ","), scenario.Name) {
 				continue
 			}
+			others, err := bench.WatchOthers()
+			if err != nil {
+				t.Fatal(err)
+			}
 			t.Run(scenario.Name, func(t *testing.T) {
 				run := &bench.Run{TB: t, Program: program, For: *lasting, Profile: *profile, Table: table}
 				run.Play(scenario)
 			})
+			took, err := others.Took()
+			if err != nil {
+				t.Fatal(err)
+			}
+			table.Disturbed(scenario.Name, took)
 		}
 	}
 }

@@ -13,7 +13,7 @@ const missed = 20
 
 // comeback is 2,000 users of 200 rooms who drop, miss 20 operations each, and return at once.
 func (r *Run) comeback() {
-	r.comeBack(r.start(1), "2,000 users of 200 rooms return, memory", "188")
+	r.comeBack(r.start(), "2,000 users of 200 rooms return, memory", "188")
 	r.comeBack(r.startRedis(1), "2,000 users of 200 rooms return, Redis", "272")
 }
 

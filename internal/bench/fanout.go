@@ -24,7 +24,7 @@ type kind struct {
 // fanOut is one room of 100 with 10 publishers: the load is raised until no more arrives.
 func (r *Run) fanOut() {
 	for _, k := range kinds() {
-		s := r.start(1, unlimited()...)
+		s := r.start(unlimited()...)
 		f := s.fleet(load.FleetConfig{Users: r.pick(100, 8), Rooms: 1})
 		p := &publishers{fleet: f, send: k.send, count: r.pick(10, 2)}
 		f.Heard = p.heard
@@ -117,7 +117,7 @@ func (p *publishers) drain(r *Run) {
 func (r *Run) fanOutHeld() {
 	members, count := r.pick(100, 8), r.pick(10, 2)
 	for _, k := range kinds() {
-		s := r.start(1, unlimited()...)
+		s := r.start(unlimited()...)
 		f := s.fleet(load.FleetConfig{Users: members, Rooms: 1})
 		h := s.hold(f, members, float64(r.pick(500, 50)), func(i int) { k.send(f.Users()[i%count]) })
 		h.reportCost(r, "room of 100, 50,000 deliveries a second, "+k.name, "6.6", "as Centrifuge")

@@ -16,6 +16,7 @@ type held struct {
 	ages, late load.Histogram
 	across     load.Histogram // of ages, those of messages from another instance
 	deliveries int64
+	gc         garbage
 	used       look
 	took       time.Duration
 }
@@ -34,9 +35,10 @@ func (s *site) hold(f *load.Fleet, members int, perSecond float64, do func(i int
 	}
 	s.pace(f, h, members, perSecond, s.run.For/4, do) // warms up
 	*h = held{}
-	before := s.look()
+	mark, before := s.mark(), s.look()
 	s.pace(f, h, members, perSecond, s.run.For, do)
 	h.used, h.took = s.since(before)
+	h.gc = s.collected(mark)
 	return h
 }
 

@@ -29,7 +29,7 @@ func (r *Run) linearRooms() {
 // linear measures what deliveries cost in rooms of the same size.
 func (r *Run) linear(users, rooms int, work string) {
 	r.Helper()
-	s := r.start(1, append(unlimited(), "COLLAB_ROOM_JOINS_PER_SECOND=100000")...)
+	s := r.start(append(unlimited(), "COLLAB_ROOM_JOINS_PER_SECOND=100000")...)
 	f := s.fleet(load.FleetConfig{Users: users, Rooms: rooms})
 	members := users / rooms
 	deliveries := r.pick(50_000, 400)
@@ -45,7 +45,7 @@ func (r *Run) linear(users, rooms int, work string) {
 // largeRoom is 1,000 participants of one room, 100 of whom move.
 func (r *Run) largeRoom() {
 	members := r.pick(1000, 8)
-	s := r.start(1, "COLLAB_ROOM_JOINS_PER_SECOND=100000")
+	s := r.start("COLLAB_ROOM_JOINS_PER_SECOND=100000")
 	v := r.watch(s, members, members/10+1)
 	work := "room of 1,000, 100 cursors 20 times a second"
 	r.report(work, "positions shown, %", 100*float64(v.shown)/float64(v.expected), "")

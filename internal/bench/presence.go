@@ -13,7 +13,7 @@ const cursorsPerSecond = 20
 
 // cursors is one room of 200 in which every cursor moves 20 times a second.
 func (r *Run) cursors() {
-	s := r.start(1)
+	s := r.start()
 	members := r.pick(200, 6)
 	v := r.watch(s, members, members)
 	work := "room of 200, every cursor 20 times a second"

@@ -65,8 +65,8 @@ func (r *Run) keepProfiles(servers []*load.Server) {
 		for _, kind := range []string{"cpu", "heap"} {
 			data, err := os.ReadFile(filepath.Join(server.Dir(), kind+".pprof")) //nolint:gosec // our own
 			r.must(err)
-			name := fmt.Sprintf("%s-%d-%d.%s.pprof", r.scenario, r.profiles, i, kind)
-			r.must(os.WriteFile(filepath.Join(r.Profile, name), data, 0o600)) //nolint:gosec // where the caller wants them
+			name := filepath.Join(r.Profile, fmt.Sprintf("%s-%d-%d.%s.pprof", r.scenario, r.profiles, i, kind))
+			r.must(os.WriteFile(name, data, 0o600)) //nolint:gosec // where the caller wants them
 		}
 	}
 }

@@ -36,10 +36,10 @@ func unlimited() []string {
 	}
 }
 
-// start starts instances in memory until the test ends. What is given of the environment wins.
-func (r *Run) start(instances int, environment ...string) *site {
+// start starts an instance in memory until the test ends. What is given of the environment wins.
+func (r *Run) start(environment ...string) *site {
 	r.Helper()
-	return r.open(&site{run: r}, instances, environment)
+	return r.open(&site{run: r}, 1, environment)
 }
 
 // startRedis starts instances with all three subsystems on a Redis of their own.

@@ -11,22 +11,27 @@ import (
 // slowBytes is the data of a message; 1,000 of them a second are a megabyte.
 const slowBytes = 1000
 
-// slowReaders is a room of 60 in which 50 stop reading while a megabyte a second is written, for as long as
-// one measurement lasts; then they read on. The baseline is the same with all of them reading.
+// slowReaders is a room of 60 in which 50 stop reading while a megabyte a second is written, four times as
+// long as another measurement lasts; then they read on. The baseline is the same with all of them reading.
 func (r *Run) slowReaders() {
 	work := "room of 60 at 1 MB/s"
 	members := r.pick(60, 6)
 	healthy := r.pick(10, 2)
 	pace := float64(r.pick(1000, 100))
 
-	s := r.start(1, unlimited()...)
+	s := r.start(unlimited()...)
 	f := s.fleet(load.FleetConfig{Users: members, Rooms: 1, Bytes: slowBytes})
 	h := s.hold(f, members, pace, func(i int) { f.Users()[i%healthy].Operate() })
 	r.report(work+", all read", "p99, ms", milliseconds(h.ages.Quantile(0.99)), "")
 	s.close()
 
-	s = r.start(1, unlimited()...)
-	f = s.fleet(load.FleetConfig{Users: members, Rooms: 1, Bytes: slowBytes})
+	s = r.start(unlimited()...)
+	f = s.newFleet(load.FleetConfig{Users: members, Rooms: 1, Bytes: slowBytes})
+	for _, u := range f.Users()[healthy:] {
+		u.ReadBuffer = 64 << 10 // else the kernel hides megabytes of what nobody reads
+	}
+	r.must(f.Join(f.Users()))
+	r.must(f.Settle())
 	t := &stalled{run: r, site: s, fleet: f, healthy: healthy, counts: make([]int64, members)}
 	t.play(pace, work+", 50 of 60 stalled")
 	s.close()
@@ -58,7 +63,7 @@ func (t *stalled) play(pace float64, work string) {
 		u.Stall(true)
 	}
 	before := t.site.look()
-	r.must(f.Run(r.For, pace, &t.late, func(i int) { f.Users()[i%t.healthy].Operate() }))
+	r.must(f.Run(4*r.For, pace, &t.late, func(i int) { f.Users()[i%t.healthy].Operate() }))
 	sent := t.late.Count()
 	r.must(f.Until("deliveries to those who read", draining, func() bool { return t.least(t.healthy) == sent }))
 	used, _ := t.site.since(before)

@@ -7,7 +7,7 @@ import "github.com/fiberflow/flow/internal/load"
 // idle is 5,000 sockets in 1,000 rooms that have joined and are silent.
 func (r *Run) idle() {
 	rooms := r.pick(1000, 4)
-	s := r.start(1)
+	s := r.start()
 	f := s.newFleet(load.FleetConfig{Users: 5 * rooms, Rooms: rooms})
 	before, began := s.look(), f.Look()
 	r.must(f.Join(f.Users()))

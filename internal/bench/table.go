@@ -50,6 +50,11 @@ func (t *Table) Measures(scenario string) (count int) {
 	return count
 }
 
+// Disturbed adds a row for how many cores unrelated programs took in a run of a scenario.
+func (t *Table) Disturbed(scenario string, cores float64) {
+	t.add(row{scenario: scenario, work: "other programs", measure: "cores"}, cores)
+}
+
 // Print writes the table in Markdown, with the median of all runs and the smallest and largest value.
 func (t *Table) Print(w io.Writer) {
 	aligned := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)

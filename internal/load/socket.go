@@ -43,7 +43,7 @@ type socket struct {
 }
 
 // dial begins to connect. The rest happens in the loop.
-func (l *Loop) dial(s *socket, to netip.AddrPort, path string) error {
+func (l *Loop) dial(s *socket, to netip.AddrPort, path string, readBuffer int) error {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socket: %w", err)
@@ -51,6 +51,9 @@ func (l *Loop) dial(s *socket, to netip.AddrPort, path string) error {
 	*s = socket{loop: l, ear: s.ear, fd: fd, in: s.in[:0], out: s.out[:0]}
 	s.out = fmt.Appendf(s.out, handshake, path, to)
 	err = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
+	if err == nil && readBuffer > 0 {
+		err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, readBuffer)
+	}
 	if err == nil {
 		err = syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})
 	}

@@ -13,6 +13,8 @@ type User struct {
 
 	// Number is its place in [Fleet.Users], Instance that of the server in FleetConfig.Addrs.
 	Number, Instance int
+	// ReadBuffer is how many bytes the kernel keeps for the user; 0 lets it decide. It is set before joining.
+	ReadBuffer int
 
 	fleet    *Fleet
 	room     string
@@ -33,7 +35,7 @@ func newUser(f *Fleet, number int, room string, instance int) *User {
 // dial connects and joins, with the session from before if there was one.
 func (u *User) dial() error {
 	u.joined = false
-	return u.fleet.dial(&u.socket, u.fleet.addrs[u.Instance], u.fleet.config.Path)
+	return u.fleet.dial(&u.socket, u.fleet.addrs[u.Instance], u.fleet.config.Path, u.ReadBuffer)
 }
 
 func (u *User) opened() { u.send(textFrame, u.appendJoin) }
