@@ -37,7 +37,8 @@ type hostile struct {
 // dialHostile joins a board as somebody whom a token gives such a name and picture.
 func dialHostile(t *testing.T, server *instance, room, text string, presence map[string]any) hostile {
 	t.Helper()
-	user, picture := cut(text, 255), "javascript:owned=1//"+cut(text, 300)
+	user := strings.NewReplacer("\n", " ", "\t", " ").Replace(cut(text, 255)) // a token has no other ids
+	picture := "javascript:owned=1//" + cut(text, 300)
 	if strings.HasPrefix(text, "<") {
 		picture = `data:text/html,<script>owned=1</script>`
 	}
