@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -27,7 +28,8 @@ type failure struct {
 // refuse answers with err, and logs what the client is not told.
 func (e *endpoints) refuse(c *fiber.Ctx, err error) {
 	if flow.ErrorCode(err) == flow.CodeInternal && !errors.Is(err, errUpgradeRequired) {
-		e.config.Logger.Error("request failed", "method", c.Method(), "path", c.Path(), "error", err)
+		path := strings.Clone(c.Path()) // a logger may write later, when another request has the memory
+		e.config.Logger.Error("request failed", "method", strings.Clone(c.Method()), "path", path, "error", err)
 	}
 	writeError(c.Response(), err)
 }
