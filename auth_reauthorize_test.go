@@ -264,8 +264,35 @@ func TestCluster_ReauthorizeWhileJoining(t *testing.T) {
 }
 
 func TestHub_ReauthorizeFails(t *testing.T) {
+	t.Run("while joining", func(t *testing.T) { synctest.Test(t, testReauthorizeFailsWhileJoining) })
 	t.Run("for a while", func(t *testing.T) { synctest.Test(t, testReauthorizeFailsForAWhile) })
 	t.Run("for good", func(t *testing.T) { synctest.Test(t, testReauthorizeFailsForGood) })
+}
+
+// A hook that fails when it is asked again about who is just coming in is asked until it answers. I6
+func testReauthorizeFailsWhileJoining(t *testing.T) {
+	g := newGrants()
+	h := open(t, flow.Config{Authorize: g.authorize})
+	hold := make(chan struct{})
+	g.wait(hold)
+	c := dial(t, h, "ann")
+	var joining sync.WaitGroup
+	joining.Go(func() { c.send(msg{"type": "join", "id": "j", "room": "r"}) })
+	<-g.held
+	g.wait(nil)
+	g.set("ann", flow.None)
+	if err := h.Reauthorize(t.Context(), "ann", ""); err != nil {
+		t.Error(err)
+	}
+	g.fail(2, errors.New("the database is away"))
+	close(hold)
+	joining.Wait()
+	advance(3 * time.Second)
+	if left, _ := c.poll(func(m msg) bool { return m.str("type") == "left" }); left.str("reason") != "forbidden" {
+		t.Errorf("left is %v", left)
+	}
+	c.drop()
+	closeHub(t, h)
 }
 
 // A hook that fails or panics is asked again, and what it says then counts, within five seconds; a refusal with a

@@ -30,15 +30,26 @@ func (h *Hub) Reauthorize(ctx context.Context, user, room string) error {
 // reauthorizeHere is Reauthorize for this instance.
 func (h *Hub) reauthorizeHere(ctx context.Context, user, room string) error {
 	h.rights.Add(1) // joins that are under way ask again
-	left := h.membershipsOf(user, room)
+	return h.askUntilTold(ctx, h.membershipsOf(user, room))
+}
+
+// reauthorizeEntry asks for the right of a member once more that has changed while it came in. The answer is not
+// waited for when the hook fails.
+func (h *Hub) reauthorizeEntry(ctx context.Context, c *Conn, m *member) {
+	if c.reauthorize(ctx, m) != nil {
+		h.spawn(func() { _ = h.askUntilTold(h.ctx, []membership{{c, m}}) }) // it has logged what it could not do
+	}
+}
+
+// askUntilTold asks for the rights of members until the hook has answered about all, or has failed too often.
+func (h *Hub) askUntilTold(ctx context.Context, left []membership) error {
 	for try := 1; ; try++ {
 		left = h.askAgain(ctx, left)
 		if len(left) == 0 {
 			return nil
 		}
 		if try == rightsTries {
-			h.log.Error("rights stand as they were, because the Authorize hook failed", "user", user, "room", room,
-				"members", len(left))
+			h.log.Error("rights stand as they were, because the Authorize hook failed", "members", len(left))
 			return Unavailable(errors.New("the Authorize hook failed"))
 		}
 		pause := time.NewTimer(time.Second)

@@ -64,7 +64,7 @@ func (c *Conn) tryJoin(ctx context.Context, m *message) error {
 	}
 	r.regainLocks(session.ID)
 	if mem := c.member(m.room); mem != nil && c.hub.rights.Load() != rights { // they may have changed meanwhile
-		_ = c.reauthorize(ctx, mem) // if the application cannot be asked, what it said a moment ago stands
+		c.hub.reauthorizeEntry(ctx, c, mem)
 	}
 	return nil
 }

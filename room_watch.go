@@ -52,7 +52,7 @@ func (h *Hub) Watch(ctx context.Context, t Transport, client Client, roomID, pos
 	c.startLocked()
 	c.mu.Unlock()
 	if h.rights.Load() != rights { // they may have changed meanwhile
-		_ = c.reauthorize(ctx, m) // if the application cannot be asked, what it said a moment ago stands
+		h.reauthorizeEntry(ctx, c, m)
 	}
 	return c, nil
 }

@@ -1,0 +1,29 @@
+package handlers_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/fiberflow/flow"
+)
+
+// A socket and a stream whose token ends are told so, and end: over real connections. The token has ended almost as
+// long ago as it may have, so nobody waits here. I6
+func TestExpiry(t *testing.T) {
+	s := start(t, options{hub: func(c *flow.Config) {
+		c.VerifyToken = func(context.Context, string) (flow.User, error) {
+			return flow.User{ID: "ann", Expires: time.Now().Add(-3800 * time.Millisecond)}, nil
+		}
+	}})
+	socket := s.join(t, "any", "room")
+	stream := s.stream(t, "/rooms/room/stream", "any")
+	stream.await(t, "joined")
+	if bye := stream.await(t, "bye"); bye.data["code"] != "token_expired" || bye.data["reconnect"] != 0.0 {
+		t.Errorf("bye is %v", bye)
+	}
+	if e, err := stream.next(); err == nil {
+		t.Errorf("%v came after bye", e)
+	}
+	socket.wantClose(t, flow.ByeTokenExpired, 4101)
+}
