@@ -20,6 +20,8 @@ func jsonSeeds() []string {
 		"\t[ ]\r\n", "[", "]", "[,]", "[1,]", "[1 2]", "[]]", "[1,2", "[\f1]",
 		"{}", "{", `{"a"}`, `{"a":}`, `{"a":1,}`, `{"a":1 "b":2}`, `{a:1}`, `{"a":1,"a":2}`, `{1:2}`, `{"a":1`,
 		"{\"a\":1}\x00", `{ "a" : [ { } , null ] }`, ` { "a b" : " \" { " , "b":[ 1 , 2.50 ] } `,
+		"0e00000", "1e9999", "1E+10000", "[-1e-9999,1e-10000]", strings.Repeat("1", 256), "-" + strings.Repeat("1", 256),
+		"0." + strings.Repeat("1", 254), "0." + strings.Repeat("1", 255), strings.Repeat("1", 252) + "e123",
 		strings.Repeat("[", 600), strings.Repeat("[", 513) + strings.Repeat("]", 513),
 	}
 }
@@ -50,13 +52,31 @@ func enclosing(t *testing.T, text []byte) int {
 	}
 }
 
-// What is JSON is what encoding/json takes, but for the depth, and for bytes inside strings that are
-// not UTF-8: one such operation in a log would end the connection of every browser in the room.
+// What is JSON is what encoding/json takes, but for the depth, for numbers that are long when they are written
+// out, and for bytes inside strings that are not UTF-8: one such operation in a log would end the connection
+// of every browser in the room.
 func checkValidJSON(t *testing.T, src []byte) {
 	t.Helper()
-	want := json.Valid(src) && utf8.Valid(src) && enclosing(t, src) <= maxDepth
+	want := json.Valid(src) && utf8.Valid(src) && enclosing(t, src) <= maxDepth && shortNumbers(src)
 	if got := validJSON(src); got != want {
 		t.Fatalf("%.100q: valid is %v, want %v", src, got, want)
+	}
+}
+
+// shortNumbers reports whether each number of a JSON text has at most 256 bytes, and four digits of exponent.
+func shortNumbers(src []byte) bool {
+	dec := json.NewDecoder(bytes.NewReader(src))
+	dec.UseNumber()
+	for {
+		token, err := dec.Token()
+		if err != nil {
+			return true
+		}
+		number, _ := token.(json.Number)
+		_, exponent, _ := strings.Cut(strings.ToLower(number.String()), "e")
+		if len(number) > 256 || len(strings.TrimLeft(exponent, "+-")) > 4 {
+			return false
+		}
 	}
 }
 
