@@ -53,6 +53,22 @@ func TestInbox_Next(t *testing.T) {
 	}
 }
 
+// The same frames come out of memory, and what is not whole is asked for again.
+func TestParseFrame(t *testing.T) {
+	for _, size := range []int{0, 1, 125, 126, 65535, 65536, 300_000} {
+		whole := serverFrame(textFrame, bytes.Repeat([]byte{'x'}, size))
+		kind, payload, used, err := parseFrame(append(whole, 'y'))
+		if err != nil || kind != textFrame || len(payload) != size || used != len(whole) {
+			t.Errorf("parseFrame = kind %d, %d of %d bytes, %v", kind, len(payload), used, err)
+		}
+		for _, cut := range []int{0, 1, min(5, len(whole)-1), len(whole) - 1} {
+			if _, _, used, err := parseFrame(whole[:cut]); used != 0 || err != nil {
+				t.Errorf("parseFrame of %d bytes of %d = %d, %v", cut, len(whole), used, err)
+			}
+		}
+	}
+}
+
 // A frame that is fragmented, masked or endless is refused.
 func TestInbox_Refuses(t *testing.T) {
 	for name, stream := range map[string][]byte{
@@ -65,6 +81,9 @@ func TestInbox_Refuses(t *testing.T) {
 			in := inbox{src: bytes.NewReader(stream)}
 			if _, _, err := in.next(); !errors.Is(err, errFrame) {
 				t.Errorf("next = %v, want %v", err, errFrame)
+			}
+			if _, _, _, err := parseFrame(stream); !errors.Is(err, errFrame) {
+				t.Errorf("parseFrame = %v, want %v", err, errFrame)
 			}
 		})
 	}
@@ -107,6 +126,29 @@ func FuzzInbox(f *testing.F) {
 		}
 		if total > len(stream) {
 			t.Errorf("%d bytes out of %d", total, len(stream))
+		}
+	})
+}
+
+// Both parsers find the same frames, whatever comes in.
+func FuzzParseFrame(f *testing.F) {
+	f.Add(append(serverFrame(textFrame, []byte("hello")), serverFrame(pingFrame, nil)...))
+	f.Add([]byte{final | textFrame, 126, 0xff})
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		in := inbox{src: bytes.NewReader(stream)}
+		for rest := stream; ; {
+			kind, payload, size, err := parseFrame(rest)
+			wantKind, want, wantErr := in.next()
+			if size == 0 || err != nil {
+				if wantErr == nil {
+					t.Errorf("parseFrame found no frame, %v; next found %q", err, want)
+				}
+				return
+			}
+			if kind != wantKind || !bytes.Equal(payload, want) || wantErr != nil {
+				t.Errorf("parseFrame = %d, %q; next = %d, %q, %v", kind, payload, wantKind, want, wantErr)
+			}
+			rest = rest[size:]
 		}
 	})
 }

@@ -1,0 +1,57 @@
+//go:build linux
+
+package bench // the pieces are no business of anybody else
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// The log of a collector is read as Go writes it; what idle cores did does not count, and other lines
+// are no cycles.
+func TestParseCycles(t *testing.T) {
+	log := `time=2026-01-01T00:00:00Z level=INFO msg="gc 1 @"
+gc 1 @0.010s 2%: 0.013+0.45+0.002 ms clock, 0.013+0.10/0.20/9.0+0.002 ms cpu, 4->4->1 MB, 4 MB goal, 1 P
+gc 2 @0.020s 2%: 0.5+1.5+0.25 ms clock, 1.0+0.5/0.25/0+0.25 ms cpu, 4->4->1 MB, 4 MB goal, 1 P (forced)
+`
+	got := parseCycles(log)
+	if got.cpu != 315*time.Microsecond+2*time.Millisecond || got.pause != 500*time.Microsecond {
+		t.Errorf("parseCycles = %+v, want 2.315 ms of CPU and a pause of 0.5 ms", got)
+	}
+	if got := parseCycles("nothing"); got != (garbage{}) {
+		t.Errorf("parseCycles without a cycle = %+v", got)
+	}
+}
+
+// A row holds all runs of a measure; the table shows the median and both ends, and each note once.
+func TestTable(t *testing.T) {
+	table := &Table{}
+	for _, v := range []float64{3, 1, 2_200_000} {
+		table.add(row{scenario: "S", work: "w", measure: "m", goal: "9"}, v)
+	}
+	table.add(row{scenario: "S", work: "w", measure: "other"}, 120.4)
+	table.Note("note %d", 1)
+	table.Note("note %d", 1)
+	if got := table.Measures("S"); got != 4 {
+		t.Errorf("Measures = %d, want 4", got)
+	}
+	var out strings.Builder
+	table.Print(&out)
+	text := strings.Join(strings.Fields(out.String()), " ")
+	for _, want := range []string{"| S | w | m | 3 | 1 to 2.20 M | 3 | 9 |", "| other | 120 | 120 to 120 | 1 |"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if strings.Count(text, "note 1") != 1 {
+		t.Errorf("the note stands there %d times", strings.Count(text, "note 1"))
+	}
+}
+
+// The median of an even number of runs is between the two in the middle.
+func TestMedian(t *testing.T) {
+	if got := median([]float64{1, 2, 4, 9}); got != 3 {
+		t.Errorf("median = %v, want 3", got)
+	}
+}
