@@ -62,10 +62,10 @@ func newFeed(s *subsystem) *feed {
 // subscribe has tell called for what is published on the channel, until stop is called. It returns at
 // once: the subscription stands with the first gap.
 func (f *feed) subscribe(channel string, tell func(notice)) (stop func()) {
-	s := &subscriber{tell: tell}
+	s := &subscriber{tell: tell, logger: f.conn.config.Logger}
 	f.add(channel, s)
 	f.once.Do(func() {
-		f.add(f.beat, &subscriber{tell: f.hear})
+		f.add(f.beat, &subscriber{tell: f.hear, logger: f.conn.config.Logger})
 		f.conn.background(f.run)
 	})
 	f.poke()

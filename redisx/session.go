@@ -3,7 +3,6 @@ package redisx
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -102,7 +101,7 @@ func (s *SessionStore) Put(ctx context.Context, session flow.Session) error {
 func (s *SessionStore) put(ctx context.Context, session flow.Session, value []byte, list bool) (*flow.Session, error) {
 	before, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (string, error) {
 		var old *redis.StatusCmd
-		err := pipelined(ctx, client, func(p redis.Pipeliner) {
+		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
 			old = p.SetArgs(ctx, s.sessionKey(session.ID), value, redis.SetArgs{TTL: s.keep, Get: true})
 			if session.Instance != "" {
 				p.Set(ctx, s.instanceKey(session.Instance), alive, s.conn.config.InstanceTTL)
@@ -126,15 +125,21 @@ func (s *SessionStore) put(ctx context.Context, session flow.Session, value []by
 // Get implements [flow.SessionStore].
 func (s *SessionStore) Get(ctx context.Context, id string) (flow.Session, error) {
 	value, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (string, error) {
-		return client.Get(ctx, s.sessionKey(id)).Result()
+		var stored *redis.StringCmd
+		err := s.pipelined(ctx, client, func(p redis.Pipeliner) { stored = p.Get(ctx, s.sessionKey(id)) })
+		return stored.Val(), err
 	})
-	if errors.Is(err, redis.Nil) {
+	if err == nil && value == "" {
 		return flow.Session{}, flow.Errorf(flow.CodeNotFound, "the session has ended")
 	}
 	if err != nil {
 		return flow.Session{}, err
 	}
-	return decodeSession(id, value)
+	session, err := decodeSession(id, value)
+	if err != nil { // whatever stands there is no session: its instance writes it again
+		return flow.Session{}, &flow.Error{Code: flow.CodeNotFound, Message: "the session has ended", Err: err}
+	}
+	return session, nil
 }
 
 // Delete implements [flow.SessionStore]. The session's own key goes last, so that a Delete that was cut

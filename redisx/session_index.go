@@ -24,7 +24,7 @@ func (s *SessionStore) list(ctx context.Context, client redis.UniversalClient, s
 		members[user] = append(members[user], session.ID)
 		rooms[session.Room] = true
 	}
-	err := pipelined(ctx, client, func(p redis.Pipeliner) {
+	err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
 		for key, ids := range members {
 			s.join(ctx, p, key, ids...)
 		}
@@ -32,7 +32,7 @@ func (s *SessionStore) list(ctx context.Context, client redis.UniversalClient, s
 	if err != nil {
 		return err
 	}
-	return pipelined(ctx, client, func(p redis.Pipeliner) {
+	return s.pipelined(ctx, client, func(p redis.Pipeliner) {
 		s.join(ctx, p, s.roomsKey(), slices.Collect(maps.Keys(rooms))...)
 	})
 }
@@ -55,7 +55,7 @@ func (s *SessionStore) join(ctx context.Context, p redis.Pipeliner, key string, 
 func (s *SessionStore) unlist(ctx context.Context, session, next flow.Session) error {
 	left, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (int64, error) {
 		left := &redis.IntCmd{}
-		err := pipelined(ctx, client, func(p redis.Pipeliner) {
+		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
 			if session.User.ID != next.User.ID {
 				p.ZRem(ctx, s.userKey(session.User.ID), session.ID)
 			}
@@ -78,7 +78,7 @@ func (s *SessionStore) unlist(ctx context.Context, session, next flow.Session) e
 func (s *SessionStore) dropRooms(ctx context.Context, rooms ...string) error {
 	_, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
 		counts := make([]*redis.IntCmd, len(rooms))
-		err := pipelined(ctx, client, func(p redis.Pipeliner) {
+		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
 			for _, room := range rooms {
 				p.ZRem(ctx, s.roomsKey(), room)
 			}
@@ -86,7 +86,7 @@ func (s *SessionStore) dropRooms(ctx context.Context, rooms ...string) error {
 		if err != nil {
 			return struct{}{}, err
 		}
-		err = pipelined(ctx, client, func(p redis.Pipeliner) {
+		err = s.pipelined(ctx, client, func(p redis.Pipeliner) {
 			for i, room := range rooms {
 				counts[i] = p.ZCount(ctx, s.roomKey(room), millis(time.Now()), "+inf")
 			}
@@ -94,7 +94,7 @@ func (s *SessionStore) dropRooms(ctx context.Context, rooms ...string) error {
 		if err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, pipelined(ctx, client, func(p redis.Pipeliner) {
+		return struct{}{}, s.pipelined(ctx, client, func(p redis.Pipeliner) {
 			for i, room := range rooms {
 				if counts[i].Val() > 0 {
 					s.join(ctx, p, s.roomsKey(), room)

@@ -106,7 +106,7 @@ func (s *SessionStore) Rooms(ctx context.Context, after string, limit int) ([]st
 func (s *SessionStore) count(ctx context.Context, rooms []string) ([]int64, error) {
 	return call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) ([]int64, error) {
 		commands := make([]*redis.IntCmd, len(rooms))
-		err := pipelined(ctx, client, func(p redis.Pipeliner) {
+		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
 			for i, room := range rooms {
 				commands[i] = p.ZCount(ctx, s.roomKey(room), millis(time.Now()), "+inf")
 			}
@@ -122,7 +122,11 @@ func (s *SessionStore) count(ctx context.Context, rooms []string) ([]int64, erro
 // members returns those of a set that have not expired, sorted, after the given one.
 func (s *SessionStore) members(ctx context.Context, set, after string) ([]string, error) {
 	members, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) ([]string, error) {
-		return client.ZRangeByScore(ctx, set, &redis.ZRangeBy{Min: "(" + millis(time.Now()), Max: "+inf"}).Result()
+		var found *redis.StringSliceCmd
+		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
+			found = p.ZRangeByScore(ctx, set, &redis.ZRangeBy{Min: "(" + millis(time.Now()), Max: "+inf"})
+		})
+		return found.Val(), err
 	})
 	if err != nil {
 		return nil, err

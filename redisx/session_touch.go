@@ -61,7 +61,7 @@ func (s *SessionStore) touch(ctx context.Context, instance string, ids []string)
 // renew gives sessions, and their places in the sets, a full TTL.
 func (s *SessionStore) renew(ctx context.Context, sessions []flow.Session) error {
 	_, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
-		err := pipelined(ctx, client, func(p redis.Pipeliner) {
+		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
 			for _, session := range sessions {
 				p.PExpire(ctx, s.sessionKey(session.ID), s.keep)
 			}
@@ -110,7 +110,7 @@ func (s *SessionStore) get(ctx context.Context, names []string) ([]string, error
 			return values, err
 		}
 		commands := make([]*redis.StringCmd, len(names))
-		err := pipelined(ctx, client, func(p redis.Pipeliner) {
+		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
 			for i, name := range names {
 				commands[i] = p.Get(ctx, name)
 			}

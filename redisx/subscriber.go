@@ -1,6 +1,10 @@
 package redisx
 
-import "sync"
+import (
+	"log/slog"
+	"runtime/debug"
+	"sync"
+)
 
 // notice is what a feed tells: a message on a channel, or that some may have been missed.
 type notice struct {
@@ -10,7 +14,8 @@ type notice struct {
 
 // subscriber is one subscription to a channel.
 type subscriber struct {
-	tell func(notice)
+	tell   func(notice)
+	logger *slog.Logger
 
 	// mu is held while tell runs: that is what keeps calls apart, and makes stop wait for the one under
 	// way. The contracts of Subscribe and Follow say so: tell must not block, nor call stop.
@@ -28,7 +33,15 @@ func (s *subscriber) give(n notice) {
 		return
 	}
 	s.stands = true
+	defer s.recovered()
 	s.tell(n)
+}
+
+// recovered logs a panic over a message in place of the end of the process. It is to be deferred.
+func (s *subscriber) recovered() {
+	if p := recover(); p != nil {
+		s.logger.Error("panic over a message of redis", "panic", p, "stack", string(debug.Stack()))
+	}
 }
 
 // standing tells a subscriber that does not know yet that its subscription stands.
@@ -37,6 +50,7 @@ func (s *subscriber) standing() {
 	defer s.mu.Unlock()
 	if !s.stopped && !s.stands {
 		s.stands = true
+		defer s.recovered()
 		s.tell(notice{gap: true})
 	}
 }

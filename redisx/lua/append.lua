@@ -13,10 +13,12 @@ if redis.call('EXISTS', gone) == 1 then return 'GONE' end
 
 local content = ARGV[12]
 if content ~= '' then
-  epoch = redis.call('GET', KEYS[7]) or ''
+  -- Keys that hold something else are as if they were not there; a receipt is written over.
+  epoch = redis.pcall('GET', KEYS[7])
+  if type(epoch) ~= 'string' then epoch = '' end
   -- "epoch content\nanswer"; one of another epoch belonged to a room that was deleted since.
-  local receipt = redis.call('GET', KEYS[6])
-  if receipt then
+  local receipt = redis.pcall('GET', KEYS[6])
+  if type(receipt) == 'string' then
     local of, known, answer = string.match(receipt, '^(%S*) (%S*)\n(.*)$')
     if of == epoch then
       if known ~= content then return 'REJECTED' end
