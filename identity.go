@@ -6,10 +6,18 @@ import (
 	"crypto/subtle"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // tokenLeeway is how far the clocks of who signs tokens and of this instance may be apart.
 const tokenLeeway = 5 * time.Second
+
+// What others see of a user is bounded: everybody in a room is sent it. A longer name is cut, a longer
+// picture left out.
+const (
+	maxName    = 256
+	maxPicture = 2048
+)
 
 // adminID is the user id that the admin token acts as.
 const adminID = "admin"
@@ -112,6 +120,10 @@ func unauthenticated(err error) error {
 func checkUser(u User) (*User, error) {
 	if !u.valid() {
 		return nil, Errorf(CodeUnauthenticated, "a user id must have 1 to 255 bytes of UTF-8")
+	}
+	u.Name = strings.ToValidUTF8(u.Name[:min(len(u.Name), maxName)], "")
+	if len(u.Picture) > maxPicture || !utf8.ValidString(u.Picture) {
+		u.Picture = ""
 	}
 	return &u, nil
 }

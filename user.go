@@ -10,8 +10,8 @@ import (
 // User is who somebody is, as the application's authentication tells it.
 type User struct {
 	ID        string    // 1 to 255 bytes of UTF-8
-	Name      string    // for the profile; may be empty
-	Picture   string    // URL for the profile; may be empty
+	Name      string    // for the profile; may be empty, and is cut at 256 bytes
+	Picture   string    // URL for the profile; may be empty, and is left out beyond 2,048 bytes
 	Anonymous bool      // an id of its own per socket
 	Admin     bool      // acts as owner of every room
 	Expires   time.Time // when the authentication ends; zero: never

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"io"
@@ -169,7 +168,7 @@ func FuzzFrames(f *testing.F) {
 		if bytewise {
 			in = iotest.OneByteReader(in)
 		}
-		s.in.in = bufio.NewReaderSize(in, readBuffer)
+		s.in.in = &intake{conn: in, buffers: shared}
 		last := s.read()
 		want := expect(stream, hub.MessageLimit())
 		if !slices.Equal(hub.texts, want.texts) || hub.why != want.why || last.code != want.code {

@@ -47,7 +47,7 @@ func newWire(t *testing.T, change func(*flow.Config)) *wire {
 		limits: limitsOf(hub.Config()), buffers: newBuffers(), logger: config.Logger,
 		chunk: largeBuffer, closed: make(chan struct{}),
 	}
-	s.take(server)
+	s.take(server, newAttempts())
 	conn, err := hub.Connect(s, flow.Client{User: &flow.User{ID: "mallory"}})
 	if err != nil {
 		t.Fatal(err)

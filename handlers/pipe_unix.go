@@ -64,3 +64,19 @@ func rawOf(conn net.Conn) syscall.RawConn {
 	}
 	return raw
 }
+
+// readNow reads what is there; again is true when that is nothing.
+func readNow(fd uintptr, b []byte) (n int, again bool, err error) {
+	for {
+		n, err = syscall.Read(int(fd), b)
+		switch err { //nolint:errorlint // a system call's error is not wrapped
+		case nil:
+			return n, false, nil
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return 0, true, nil
+		default:
+			return 0, false, err
+		}
+	}
+}

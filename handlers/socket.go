@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,8 +21,6 @@ import (
 const (
 	// bearerPrefix goes before a token that is offered as a sub-protocol, as browsers can set no header.
 	bearerPrefix = "flow.bearer."
-	// readBuffer of the socket is small: fasthttp's own buffer stands before it.
-	readBuffer = 128
 	// handshakeKey is where the handshake leaves its result for the socket, in the request's locals.
 	handshakeKey = "flow.handshake"
 )
@@ -220,8 +217,7 @@ func newSocket(ws *fasthttpws.Conn, shake *handshake, e *endpoints) *socket {
 		limits: limitsOf(shake.hub.Config()), buffers: e.buffers, logger: e.config.Logger,
 		chunk: shake.chunk, closed: make(chan struct{}),
 	}
-	s.take(ws.NetConn())
-	s.raw, s.attempts = rawOf(s.conn), e.attempts
+	s.take(ws.NetConn(), e.attempts)
 	return s
 }
 
@@ -235,9 +231,9 @@ func (s *socket) turnAway(goodbye *flow.Frame, why flow.Bye) {
 }
 
 // take gives the socket its connection.
-func (s *socket) take(conn net.Conn) {
-	s.conn = conn
-	s.in.in = bufio.NewReaderSize(conn, readBuffer)
+func (s *socket) take(conn net.Conn, a *attempts) {
+	s.conn, s.raw, s.attempts = conn, rawOf(conn), a
+	s.in.in = newIntake(conn, s.raw, s.buffers)
 }
 
 // serve reads until the connection ends, and cleans up after it. A panic in between, of a hook of the

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -35,7 +34,7 @@ func (h frameHead) control() bool { return h.kind >= websocket.CloseMessage }
 // does not do: it loops over empty fragments where nobody can count them, and writes its close frames past
 // our own writes.
 type frameReader struct {
-	in   *bufio.Reader
+	in   *intake
 	left int64 // of the payload of the frame at hand
 	mask [4]byte
 	turn int // the part of the mask that comes next

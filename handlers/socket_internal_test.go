@@ -108,7 +108,7 @@ func testSocket(ws *websocket.Conn) *socket {
 		buffers: newBuffers(), chunk: largeBuffer, closed: make(chan struct{}),
 		limits: limits{heartbeat: time.Hour, timeout: time.Hour},
 	}
-	s.take(ws.NetConn())
+	s.take(ws.NetConn(), newAttempts())
 	return s
 }
 

@@ -224,6 +224,7 @@ func (s *socket) expire() {
 // end takes the socket out of its rooms, pays what is owed to the client and lets the connection go.
 func (s *socket) end(last ending) {
 	defer s.release()
+	defer s.in.in.close()
 	s.beat.stop()
 	s.hurry(parting)
 	s.peer.Done()
