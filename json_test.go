@@ -20,8 +20,9 @@ func jsonSeeds() []string {
 		"\t[ ]\r\n", "[", "]", "[,]", "[1,]", "[1 2]", "[]]", "[1,2", "[\f1]",
 		"{}", "{", `{"a"}`, `{"a":}`, `{"a":1,}`, `{"a":1 "b":2}`, `{a:1}`, `{"a":1,"a":2}`, `{1:2}`, `{"a":1`,
 		"{\"a\":1}\x00", `{ "a" : [ { } , null ] }`, ` { "a b" : " \" { " , "b":[ 1 , 2.50 ] } `,
-		"0e00000", "1e9999", "1E+10000", "[-1e-9999,1e-10000]", strings.Repeat("1", 256), "-" + strings.Repeat("1", 256),
-		"0." + strings.Repeat("1", 254), "0." + strings.Repeat("1", 255), strings.Repeat("1", 252) + "e123",
+		"0e00000", "1e9999", "1E+10000", "[-1e-9999,1e-10000]", strings.Repeat("1", 256),
+		"-" + strings.Repeat("1", 256), "0." + strings.Repeat("1", 254), "0." + strings.Repeat("1", 255),
+		strings.Repeat("1", 252) + "e123",
 		strings.Repeat("[", 600), strings.Repeat("[", 513) + strings.Repeat("]", 513),
 	}
 }
