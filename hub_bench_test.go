@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,34 +31,50 @@ func (m meter) Write(frames []*flow.Frame) error {
 	return nil
 }
 
-// crowd opens a hub with members of one room, and returns the first of them, which has the transport.
-func crowd(b *testing.B, first flow.Transport, members int) *flow.Conn {
+// crowd opens a hub with members of one room, and returns them. The first has the transport.
+func crowd(b *testing.B, first flow.Transport, members int) []*flow.Conn {
 	b.Helper()
-	h, err := flow.New(memory(flow.Config{Limits: flow.Limits{
-		OpsPerSecond: 1 << 30, EventsPerSecond: 1 << 30, PresencePerSecond: 1 << 30,
-		Participants: 10000, Pending: 1 << 20,
-	}}))
-	if err != nil {
-		b.Fatal(err)
-	}
+	h := benchHub(b)
 	conns := make([]*flow.Conn, members)
 	for i := range conns {
-		conns[i], err = h.Connect(first, flow.Client{User: &flow.User{ID: fmt.Sprint("u", i)}})
+		c, err := h.Connect(first, flow.Client{User: &flow.User{ID: fmt.Sprint("u", i)}})
 		if err != nil {
 			b.Fatal(err)
 		}
 		first = void{}
-		conns[i].Receive([]byte(`{"type":"join","id":"1","room":"r"}`))
+		conns[i] = c
+		c.Receive([]byte(`{"type":"join","id":"1","room":"r"}`))
 	}
 	b.Cleanup(func() {
 		for _, c := range conns {
 			c.Done()
 		}
-		if err := h.Close(b.Context()); err != nil {
+	})
+	return conns
+}
+
+// benchHub opens a hub whose clients may say as much as they can, until the benchmark ends.
+func benchHub(b *testing.B) *flow.Hub {
+	b.Helper()
+	h, err := flow.New(memory(flow.Config{
+		Limits: flow.Limits{
+			OpsPerSecond: 1 << 20, EventsPerSecond: 1 << 20, PresencePerSecond: 1 << 20,
+			Participants: 10000, Pending: 1 << 20,
+		},
+		Quotas: flow.Quotas{
+			SocketBytesPerSecond: 1 << 40, UserMessagesPerSecond: 1 << 30, UserBytesPerSecond: 1 << 42,
+			RoomMessagesPerSecond: 1 << 30, RoomJoinsPerSecond: 1 << 30, UserJoinsPerSecond: 1 << 30,
+		},
+	}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := h.Close(context.WithoutCancel(b.Context())); err != nil {
 			b.Log(err)
 		}
 	})
-	return conns[0]
+	return h
 }
 
 // BenchmarkHub_Event measures the fan-out of one event to a room: encoding happens once, and the
@@ -66,8 +83,9 @@ func BenchmarkHub_Event(b *testing.B) {
 	text := []byte(`{"type":"event","room":"r","name":"x","data":"` + strings.Repeat("x", 150) + `"}`)
 	for _, members := range []int{1, 10, 100, 1000} {
 		b.Run(strconv.Itoa(members), func(b *testing.B) {
-			c := crowd(b, void{}, members)
+			c := crowd(b, void{}, members)[0]
 			b.ReportAllocs()
+			b.SetBytes(int64(len(text)))
 			for b.Loop() {
 				c.Receive(text)
 			}
@@ -76,17 +94,22 @@ func BenchmarkHub_Event(b *testing.B) {
 	}
 }
 
-// BenchmarkHub_Op measures an operation from its text to the queues of a room of ten, log included. At
-// most 256 of them are on their way.
+// BenchmarkHub_Op measures an operation from its text to the queues of its room, log included. At most 256
+// of them are on their way.
 func BenchmarkHub_Op(b *testing.B) {
-	m := meter{tokens: make(chan struct{}, 256)}
-	c := crowd(b, m, 10)
 	tail := `,"data":"` + strings.Repeat("x", 150) + `"}`
-	n := 0
-	b.ReportAllocs()
-	for b.Loop() {
-		n++
-		m.tokens <- struct{}{}
-		c.Receive([]byte(`{"type":"op","room":"r","n":` + strconv.Itoa(n) + tail))
+	for _, members := range []int{10, 100, 1000} {
+		b.Run(strconv.Itoa(members), func(b *testing.B) {
+			m := meter{tokens: make(chan struct{}, 256)}
+			c := crowd(b, m, members)[0]
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				n++
+				m.tokens <- struct{}{}
+				c.Receive([]byte(`{"type":"op","room":"r","n":` + strconv.Itoa(n) + tail))
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members), "ns/delivery")
+		})
 	}
 }
