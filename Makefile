@@ -45,8 +45,8 @@ bench-go: tools ## run the benchmarks of the code: BENCH=<pattern> BENCHTIME=<ti
 fuzz: tools ## run each fuzz target for FUZZTIME (2m), two at a time
 	.ci/fuzz $(FUZZTIME)
 
-fuzz-short: tools ## run each fuzz target for 20 seconds, as CI does
-	.ci/fuzz 20s
+fuzz-short: tools ## run each fuzz target for 20 seconds, three at a time, as CI does
+	.ci/fuzz 20s 3
 
 flood: tools ## flood the example in each way, and tell what the others notice
 	go test -run='^$$' -bench='^BenchmarkFlood$$' -benchtime=1x -timeout 30m ./internal/attack
