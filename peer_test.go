@@ -220,3 +220,56 @@ func TestPeer_Crowd(t *testing.T) {
 	}
 	w.wantWell(3)
 }
+
+// A room whose stream and head somebody has filled with garbage is healed or stays in trouble alone: the rooms
+// beside it, and the instances, stay live, what is asked of Redis stays little, and to delete it heals it (I6).
+func TestPeer_PoisonedLog(t *testing.T) {
+	w := newWatched(t)
+	w.wantWell(1)
+	sick := []*client{dial(t, w.two, "carol"), dial(t, w.two, "dave")}
+	for _, c := range sick {
+		c.join("sick")
+	}
+	sick[0].op("sick", 1, "x")
+	sick[1].expect("op")
+	key := func(name string) string { return w.prefix + ":{sick}:" + name }
+	w.redis.XAdd(t.Context(), &redis.XAddArgs{Stream: key("ops"), ID: "2-0", Values: []string{"evil", "evil"}})
+	w.redis.XAdd(t.Context(), &redis.XAddArgs{Stream: key("ops"), ID: "3-0", Values: []string{
+		"session", "s", "n", "1", "user", "evil\xff", "time", "1", "hash", "00000000000000ff", "data", "{evil"}})
+	w.redis.HSet(t.Context(), key("head"), "seq", "3", "hash", "00000000000000ff", "base", "nan")
+	sick[0].op("sick", 2, "y")
+	w.wantWell(2)
+
+	w.redis.Del(t.Context(), key("head"))
+	w.redis.RPush(t.Context(), key("head"), "evil")
+	sick[0].op("sick", 3, "z")
+	before := len(w.transcriptOf(sick...))
+	w.wantWell(3)
+	if state := w.two.State(); state == flow.Degraded {
+		t.Error("the instance is degraded, because of one room")
+	}
+	if strings.Contains(w.transcriptOf(w.ann, w.bob), `"type":"state"`) {
+		t.Errorf("those in another room were told of it: %s", w.transcriptOf(w.ann, w.bob))
+	}
+	if err := w.two.DeleteRoom(t.Context(), "sick"); err != nil {
+		t.Fatalf("DeleteRoom: %v", err)
+	}
+	for _, c := range sick {
+		c.expect("left")
+	}
+	if strings.Contains(w.transcriptOf(sick...), "evil") {
+		t.Errorf("garbage of the log came: %s", w.transcriptOf(sick...)[before:])
+	}
+	w.redis.Del(t.Context(), key("gone")) // its time is over
+	w.wantWell(4)
+	if n := w.lines.count("room=sick"); n > 40 {
+		t.Errorf("%d lines about the room", n)
+	}
+}
+
+func (w *watched) transcriptOf(clients ...*client) (all string) {
+	for _, c := range clients {
+		all += c.transcript()
+	}
+	return all
+}
