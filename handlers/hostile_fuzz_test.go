@@ -17,16 +17,16 @@ import (
 	"github.com/fiberflow/flow"
 )
 
-// listener is a hub's side that keeps what it was told.
-type listener struct {
+// receiver is a hub's side that keeps what it was told.
+type receiver struct {
 	deaf
 
 	texts []string
 	why   flow.Bye
 }
 
-func (l *listener) Receive(text []byte) { l.texts = append(l.texts, string(text)) }
-func (l *listener) Close(why flow.Bye)  { l.why = why }
+func (l *receiver) Receive(text []byte) { l.texts = append(l.texts, string(text)) }
+func (l *receiver) Close(why flow.Bye)  { l.why = why }
 
 // expected is what a stream of frames means, read in the plainest way: all of it at once.
 type expected struct {
@@ -162,7 +162,7 @@ func FuzzFrames(f *testing.F) {
 	}
 	shared := newBuffers()
 	f.Fuzz(func(t *testing.T, stream []byte, bytewise bool) {
-		hub := &listener{}
+		hub := &receiver{}
 		s := &socket{buffers: shared, peer: hub}
 		var in io.Reader = bytes.NewReader(stream)
 		if bytewise {
