@@ -1,6 +1,7 @@
 package redisx_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -13,32 +14,28 @@ import (
 )
 
 // poisons are what keys of a room are replaced by.
-func poisons() map[string]func(p redis.Pipeliner, t *testing.T, key string) {
-	return map[string]func(p redis.Pipeliner, t *testing.T, key string){
-		"string": func(p redis.Pipeliner, t *testing.T, key string) { t.Helper(); p.Set(t.Context(), key, "evil", 0) },
-		"list":   func(p redis.Pipeliner, t *testing.T, key string) { t.Helper(); p.RPush(t.Context(), key, "evil") },
-		"set":    func(p redis.Pipeliner, t *testing.T, key string) { t.Helper(); p.SAdd(t.Context(), key, "evil") },
-		"zset": func(p redis.Pipeliner, t *testing.T, key string) {
-			t.Helper()
-			p.ZAdd(t.Context(), key, redis.Z{Score: 1e300, Member: "evil \xff\n"})
+func poisons() map[string]func(ctx context.Context, p redis.Pipeliner, key string) {
+	return map[string]func(ctx context.Context, p redis.Pipeliner, key string){
+		"string": func(ctx context.Context, p redis.Pipeliner, key string) { p.Set(ctx, key, "evil", 0) },
+		"list":   func(ctx context.Context, p redis.Pipeliner, key string) { p.RPush(ctx, key, "evil") },
+		"set":    func(ctx context.Context, p redis.Pipeliner, key string) { p.SAdd(ctx, key, "evil") },
+		"zset": func(ctx context.Context, p redis.Pipeliner, key string) {
+			p.ZAdd(ctx, key, redis.Z{Score: 1e300, Member: "evil \xff\n"})
 		},
-		"hash": func(p redis.Pipeliner, t *testing.T, key string) {
-			t.Helper()
-			p.HSet(t.Context(), key, "seq", "evil", "hash", "x", "base", "nan", "basehash", "", "max", "-1",
+		"hash": func(ctx context.Context, p redis.Pipeliner, key string) {
+			p.HSet(ctx, key, "seq", "evil", "hash", "x", "base", "nan", "basehash", "", "max", "-1",
 				"restored", "inf", "s:a", "x y", "l:work", "inf me", "swept", "x", "digest", "evil", "g:group", "evil")
 		},
-		"numbers": func(p redis.Pipeliner, t *testing.T, key string) {
-			t.Helper()
-			p.HSet(t.Context(), key, "seq", "1e300", "hash", "x", "base", "-1e300", "basehash", "y", "max", "1e308")
+		"numbers": func(ctx context.Context, p redis.Pipeliner, key string) {
+			p.HSet(ctx, key, "seq", "1e300", "hash", "x", "base", "-1e300", "basehash", "y", "max", "1e308")
 		},
-		"nan": func(p redis.Pipeliner, t *testing.T, key string) {
-			t.Helper()
-			p.HSet(t.Context(), key, "seq", "nan", "hash", "x", "base", "nan", "basehash", "y", "max", "nan")
+		"nan": func(ctx context.Context, p redis.Pipeliner, key string) {
+			p.HSet(ctx, key, "seq", "nan", "hash", "x", "base", "nan", "basehash", "y", "max", "nan")
 		},
-		"stream": func(p redis.Pipeliner, t *testing.T, key string) {
-			t.Helper()
-			p.XAdd(t.Context(), &redis.XAddArgs{Stream: key, ID: "1-5", Values: []string{"evil", strings.Repeat("x", 1<<16)}})
-			p.XAdd(t.Context(), &redis.XAddArgs{Stream: key, ID: "9007199254740993-0", Values: []string{
+		"stream": func(ctx context.Context, p redis.Pipeliner, key string) {
+			huge := []string{"evil", strings.Repeat("x", 1<<16)}
+			p.XAdd(ctx, &redis.XAddArgs{Stream: key, ID: "1-5", Values: huge})
+			p.XAdd(ctx, &redis.XAddArgs{Stream: key, ID: "9007199254740993-0", Values: []string{
 				"session", "a", "n", "evil", "user", "\xff", "time", "nan", "hash", "evil", "data", "{"}})
 		},
 	}
@@ -127,7 +124,7 @@ func TestPoison_Room(t *testing.T) {
 			}
 			_, err := client.Pipelined(t.Context(), func(p redis.Pipeliner) error {
 				p.Del(t.Context(), prefix+":"+name)
-				poison(p, t, prefix+":"+name)
+				poison(t.Context(), p, prefix+":"+name)
 				return nil
 			})
 			if err != nil {

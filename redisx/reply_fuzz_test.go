@@ -11,8 +11,9 @@ import (
 // replySeeds are what Redis answers, as lines; the first names what it is.
 func replySeeds() []string {
 	return []string{
-		"facts\nOK\n2\n00000000000000ff\n0\n0000000000000000\n0\n0000000000000000\n00000000000000ff\n12\n0\n7",
-		"facts\nTRIMMED\n1e300\nx\nnan\n\n-1\n\n\ninf\n-5\nx", "answers\nc 3 00000000000000ff 2\nd 2\ng 0", "answers\nc",
+		"facts\nOK\n2\n00000000000000ff\n0\n0000000000000000\n0\n0000000000000000\n00000000000000ff\n9\n0\n7",
+		"facts\nTRIMMED\n1e300\nx\nnan\n\n-1\n\n\ninf\n-5\nx",
+		"answers\nc 3 00000000000000ff 2\nd 2\ng 0", "answers\nc",
 		"entry\nsession\na\nn\n1\nuser\nu\ntime\n5\nhash\n00000000000000ff\ndata\n{}", "entry\nsession\na\nn\nx",
 		`session` + "\n" + `{"room":"r","user":"u","presence":"e30=","joined":1,"claimed":2,"instance":"i"}`,
 		"session\nnull", "session\n{\"presence\":\"*\"}", "mark\nroom instance\n1.7e15", "mark\nroom\nnan",
