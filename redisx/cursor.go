@@ -97,9 +97,37 @@ func (l *Log) Marked(ctx context.Context, after flow.Mark, limit int) ([]flow.Ma
 func (l *Log) onMarks(ctx context.Context, s *redis.Script, args ...any) (any, error) {
 	k := l.conn.key
 	names := []string{k.room("~marks", "names"), k.room("~marks", "times")}
-	return call(ctx, l.sub, names[0], func(ctx context.Context, client redis.UniversalClient) (any, error) {
+	run := func(ctx context.Context, client redis.UniversalClient) (any, error) {
 		return s.Run(ctx, client, names, args...).Result()
-	})
+	}
+	answer, err := call(ctx, l.sub, names[0], run)
+	if !redis.HasErrorPrefix(err, "WRONGTYPE") {
+		return answer, err
+	}
+	if err := l.mendMarks(ctx, names); err != nil {
+		return nil, err
+	}
+	return call(ctx, l.sub, names[0], run)
+}
+
+// mendMarks drops what stands in the place of marks and is something else.
+func (l *Log) mendMarks(ctx context.Context, names []string) error {
+	for _, name := range names {
+		dropped, err := call(ctx, l.sub, name, func(ctx context.Context, client redis.UniversalClient) (int64, error) {
+			kind, err := client.Type(ctx, name).Result()
+			if err != nil || kind == "zset" || kind == "none" {
+				return 0, err
+			}
+			return client.Del(ctx, name).Result()
+		})
+		if err != nil {
+			return err
+		}
+		if dropped > 0 {
+			l.conn.config.Logger.Warn("dropped marks of rooms that were something else", "key", name)
+		}
+	}
+	return nil
 }
 
 // markOf names a mark. No room id has a space.

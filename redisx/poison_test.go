@@ -174,3 +174,27 @@ func TestPoison_Subscriber(t *testing.T) {
 		t.Errorf("%d lines about it, want 3", n)
 	}
 }
+
+// Something else in the place of all rooms' marks gives way, told once, and rooms are marked again.
+func TestPoison_Marks(t *testing.T) {
+	t.Parallel()
+	prefix := redistest.Prefix(t)
+	client := shared.Server(t).Client(t)
+	i := newInstance(t, redisx.Config{Addrs: []string{shared.Server(t).Addr()}, Prefix: prefix})
+	for _, name := range []string{"names", "times"} {
+		key := prefix + ":{~marks}:" + name
+		client.Del(t.Context(), key)
+		client.RPush(t.Context(), key, "evil")
+		if err := i.log.Mark(t.Context(), "i", "room"); err != nil {
+			t.Errorf("%s: Mark: %v", name, err)
+		}
+		marks, err := i.log.Marked(t.Context(), flow.Mark{}, 10)
+		if err != nil || len(marks) != 1 || marks[0].Room != "room" {
+			t.Errorf("%s: Marked = %+v, %v", name, marks, err)
+		}
+	}
+	if n := i.lines.count("dropped marks"); n != 2 {
+		t.Errorf("%d lines about it, want 2", n)
+	}
+	wantLive(t, i, "in the end")
+}
