@@ -19,7 +19,7 @@ type outcome struct {
 func outcomes() map[string]outcome {
 	limited := []string{"rate_limited"}
 	return map[string]outcome{
-		"operations":                 {2, 40, limited, limited},
+		"operations":                 {2, 100, limited, limited},
 		"operations of new sessions": {2, 4, limited, limited},
 		"events":                     {2, 40, limited, limited},
 		"presence":                   {2, 40, limited, limited},
