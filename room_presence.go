@@ -5,15 +5,15 @@ import (
 )
 
 const (
-	// presenceWindow is how long changes of presence are collected into one frame: 25 frames a second are
+	// presenceWindow is how long changes of presence are collected into one frame: 33 frames a second are
 	// as smooth as a cursor gets, whatever the number of people who move. One who moves alone is shown at
 	// once.
-	presenceWindow = 40 * time.Millisecond
+	presenceWindow = 30 * time.Millisecond
 	// longestWindow is that of the largest frames.
 	longestWindow = time.Second
 	// memberBytes is how much presence a member is sent a second, and roomBytes all members of a room
 	// together: the window grows with the frames that it makes.
-	memberBytes = 256 << 10
+	memberBytes = 512 << 10
 	roomBytes   = 64 << 20
 )
 
