@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -18,7 +19,7 @@ import (
 // BenchmarkSocket_Write sends a message of 200 bytes to each of 100 sockets, alone and with others in one
 // write. One iteration is one frame to one socket.
 func BenchmarkSocket_Write(b *testing.B) {
-	sockets, clients := benchSockets(b, 100)
+	sockets, clients := benchSockets(b, 100, deaf{})
 	for _, c := range clients {
 		go func() { _, _ = io.Copy(io.Discard, c) }() // ends with the connection
 	}
@@ -30,6 +31,7 @@ func BenchmarkSocket_Write(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("frames=%d", batch), func(b *testing.B) {
 			b.ReportAllocs()
+			b.SetBytes(200)
 			next, left := 0, 0
 			for b.Loop() {
 				if left == 0 {
@@ -45,6 +47,50 @@ func BenchmarkSocket_Write(b *testing.B) {
 	}
 }
 
+// listener counts messages, and tells of every so-many-th.
+type listener struct {
+	deaf
+
+	batch int
+	heard *int
+	whole chan struct{}
+}
+
+func (l listener) Receive([]byte) {
+	if *l.heard++; *l.heard == l.batch {
+		*l.heard = 0
+		l.whole <- struct{}{}
+	}
+}
+
+// BenchmarkSocket_Read receives messages of 200 bytes from one client, alone and with others in one
+// segment. One iteration is one message.
+func BenchmarkSocket_Read(b *testing.B) {
+	message := append([]byte{0x81, 0x80 | 126, 0, 200, 1, 2, 3, 4}, strings.Repeat("x", 200)...)
+	for i, mask := 8, message[4:8]; i < len(message); i++ {
+		message[i] ^= mask[i%4]
+	}
+	for _, batch := range []int{1, 16} {
+		b.Run(fmt.Sprintf("frames=%d", batch), func(b *testing.B) {
+			l := listener{batch: batch, heard: new(int), whole: make(chan struct{})}
+			_, clients := benchSockets(b, 1, l)
+			segment := bytes.Repeat(message, batch)
+			b.ReportAllocs()
+			b.SetBytes(200)
+			for left := 0; b.Loop(); left-- {
+				if left > 0 {
+					continue
+				}
+				if _, err := clients[0].Write(segment); err != nil {
+					b.Fatal(err)
+				}
+				<-l.whole
+				left = batch
+			}
+		})
+	}
+}
+
 // BenchmarkSocket_Idle tells what a socket costs that says nothing: heap and stacks of the server, with
 // the headers of a browser. One iteration is one handshake.
 func BenchmarkSocket_Idle(b *testing.B) {
@@ -55,7 +101,7 @@ func BenchmarkSocket_Idle(b *testing.B) {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		b.StartTimer()
-		benchSockets(b, many)
+		benchSockets(b, many, deaf{})
 		b.StopTimer()
 		runtime.GC()
 		runtime.ReadMemStats(&after)
@@ -66,7 +112,7 @@ func BenchmarkSocket_Idle(b *testing.B) {
 }
 
 // benchSockets returns sockets that are open until the benchmark ends, and their clients.
-func benchSockets(b *testing.B, n int) ([]*socket, []net.Conn) {
+func benchSockets(b *testing.B, n int, end peer) ([]*socket, []net.Conn) {
 	b.Helper()
 	opened := make(chan *socket)
 	shared := newBuffers()
@@ -75,7 +121,7 @@ func benchSockets(b *testing.B, n int) ([]*socket, []net.Conn) {
 		s := testSocket(ws)
 		s.buffers = shared
 		opened <- s
-		s.serve(deaf{})
+		s.serve(end)
 	}, websocket.Config{ReadBufferSize: 1, WriteBufferPool: &sync.Pool{}})
 	app.Get("/ws", func(c *fiber.Ctx) error {
 		trim(c, true)

@@ -30,6 +30,7 @@ func BenchmarkLog_Append(b *testing.B) {
 			log := memx.NewLog(memx.LogConfig{})
 			batch := batchOf("session", size)
 			b.ReportAllocs()
+			b.SetBytes(int64(size) * bytesPerOperation)
 			count := 0
 			for b.Loop() {
 				if err := appendNext(b.Context(), log, "room", batch); err != nil {

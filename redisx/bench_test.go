@@ -15,7 +15,7 @@ import (
 // BenchmarkLog_Append appends batches of 200-byte operations, one room for each goroutine, as group
 // commit does; the time told is that of one operation.
 func BenchmarkLog_Append(b *testing.B) {
-	for _, size := range []int{1, 32} {
+	for _, size := range []int{1, 8, 32, 128} {
 		for _, goroutines := range []int{1, 16} {
 			b.Run(fmt.Sprintf("batch=%d/goroutines=%d", size, goroutines), func(b *testing.B) {
 				benchmarkAppend(b, size, goroutines)
@@ -32,6 +32,7 @@ func benchmarkAppend(b *testing.B, size, goroutines int) {
 	left.Store(int64(b.N))
 	var running sync.WaitGroup
 	b.ReportAllocs()
+	b.SetBytes(int64(len(data)))
 	for i := range goroutines {
 		running.Go(func() {
 			n := uint64(0)

@@ -39,11 +39,7 @@ type client struct {
 	in       inbox // the reader's
 	opPrefix []byte
 	seq      atomic.Uint64 // of the last operation received
-	hash     []byte        // at seq; the reader's until the connection has ended
-	goal     uint64        // the seq to come back to; 0: none
-	resume   string        // the token to come back with
 	joined   chan error    // holds one
-	reached  chan time.Time
 	leaving  atomic.Bool
 	ended    chan struct{} // closed when nobody reads any more
 
@@ -54,18 +50,8 @@ type client struct {
 func newClient(c *Crowd, r *room, addr string) *client {
 	return &client{
 		crowd: c, room: r, addr: addr, opPrefix: []byte(`{"type":"op","room":"` + r.id + `","seq":`),
-		joined: make(chan error, 1), reached: make(chan time.Time, 1), ended: make(chan struct{}),
+		joined: make(chan error, 1), ended: make(chan struct{}),
 	}
-}
-
-// again returns a client of the same session, for a new connection. The old one has ended. The new one
-// is back when it has received the operation at seq goal.
-func (c *client) again(goal uint64) *client {
-	next := newClient(c.crowd, c.room, c.addr)
-	next.n, next.resume, next.goal = c.n, c.resume, goal
-	next.hash = bytes.Clone(c.hash)
-	next.seq.Store(c.seq.Load())
-	return next
 }
 
 // join connects, joins the room, and returns when the server has said joined.
@@ -95,11 +81,6 @@ func (c *client) join(ctx context.Context) error {
 
 func (c *client) appendJoin(buf []byte) []byte {
 	buf = append(append(buf, `{"type":"join","id":"1","room":"`...), c.room.id...)
-	if c.resume != "" {
-		buf = append(append(buf, `","resume":"`...), c.resume...)
-		buf = strconv.AppendUint(append(buf, `","position":"`...), c.seq.Load(), 10)
-		buf = append(append(buf, ':'), c.hash...)
-	}
 	return append(buf, `"}`...)
 }
 
@@ -170,18 +151,6 @@ func (c *client) operate(padding string) error {
 		buf = strconv.AppendUint(append(buf, `","n":`...), c.n, 10)
 		buf = strconv.AppendInt(append(buf, `,"data":{"sent":`...), int64(c.crowd.now()), 10)
 		return append(append(append(buf, `,"text":"`...), padding...), `"}}`...)
-	})
-}
-
-// move sends a new place of the user's cursor.
-func (c *client) move() error {
-	return c.send(textFrame, func(buf []byte) []byte {
-		buf = append(append(buf, `{"type":"presence","room":"`...), c.room.id...)
-		now := int64(c.crowd.now())
-		buf = strconv.AppendInt(append(buf, `","data":{"cursor":{"sent":`...), now, 10)
-		buf = strconv.AppendInt(append(buf, `,"x":`...), now%1920, 10)
-		buf = strconv.AppendInt(append(buf, `,"y":`...), now%1080, 10)
-		return append(buf, `}}}`...)
 	})
 }
 

@@ -84,46 +84,6 @@ func TestCrowd_Operate(t *testing.T) {
 	}
 }
 
-// Positions are counted where they are shown; what was overtaken is missing, and nothing is shown twice.
-func TestCrowd_Move(t *testing.T) {
-	_, addr := serve(t)
-	crowd := gather(t, load.Config{Addrs: []string{addr}, Users: 8, Rooms: 2})
-	report, err := crowd.Move(t.Context(), load.Pace{PerSecond: 50, For: 400 * time.Millisecond})
-	if err != nil {
-		t.Fatalf("Move: %v", err)
-	}
-	if report.Sent != 8*20 || report.Expected != 8*20*4 {
-		t.Errorf("sent %d for %d, want 160 for 640", report.Sent, report.Expected)
-	}
-	// At least the last position of each user is shown to each member.
-	if report.Received < 8*4 || report.Received > report.Expected {
-		t.Errorf("%d positions were shown, of %d", report.Received, report.Expected)
-	}
-}
-
-// Those who come back get exactly what they missed, and can go on. I4
-func TestCrowd_Return(t *testing.T) {
-	hub, addr := serve(t)
-	crowd := gather(t, load.Config{Addrs: []string{addr}, Users: 12, Rooms: 3})
-	for range 2 {
-		back, err := crowd.Return(t.Context(), 7)
-		if err != nil {
-			t.Fatalf("Return: %v", err)
-		}
-		if back.Users != 9 || back.Missed != 9*7 || back.Each.Count() != 9 || back.Took != back.Each.Max() {
-			t.Errorf("%d of %d users came back for %d operations, the last after %v, want 9 for 63",
-				back.Each.Count(), back.Users, back.Missed, back.Took)
-		}
-	}
-	report, err := crowd.Operate(t.Context(), load.Pace{PerSecond: 20, For: 100 * time.Millisecond})
-	if err != nil || report.Received != 12*2*4 {
-		t.Errorf("Operate = %d received, %v, want 96", report.Received, err)
-	}
-	if n := hub.Stats().Sessions; n != 12 {
-		t.Errorf("%d sessions, want 12", n)
-	}
-}
-
 // A server that goes away in the middle is an error of the run, not a good figure.
 func TestCrowd_Err(t *testing.T) {
 	hub, addr := serve(t)

@@ -54,39 +54,17 @@ type inbox struct {
 
 // next returns the next frame. The payload is good until the next call.
 func (b *inbox) next() (kind byte, payload []byte, err error) {
-	head, err := b.peek(2)
-	if err != nil {
-		return 0, nil, err
-	}
-	kind = head[0] &^ final
-	size, length := 2, int(head[1])
-	if head[0]&final == 0 || head[1]&masked != 0 || kind > pongFrame {
-		return 0, nil, fmt.Errorf("%w: % x", errFrame, head)
-	}
-	switch length {
-	case 126:
-		size = 4
-		if head, err = b.peek(size); err == nil {
-			length = int(binary.BigEndian.Uint16(head[2:]))
+	for {
+		var size int
+		kind, payload, size, err = parseFrame(b.buf[b.from:b.to])
+		if err != nil || size > 0 {
+			b.from += size
+			return kind, payload, err
 		}
-	case 127:
-		size = 10
-		if head, err = b.peek(size); err == nil {
-			length = int(min(binary.BigEndian.Uint64(head[2:]), maxInbox+1))
+		if _, err := b.peek(b.to - b.from + 1); err != nil {
+			return 0, nil, err
 		}
 	}
-	if err == nil && length > maxInbox {
-		err = fmt.Errorf("%w: longer than %d bytes", errFrame, maxInbox)
-	}
-	if err != nil {
-		return 0, nil, err
-	}
-	whole, err := b.peek(size + length)
-	if err != nil {
-		return 0, nil, err
-	}
-	b.from += len(whole)
-	return kind, whole[size:], nil
 }
 
 // peek returns the next n bytes, read if need be.

@@ -129,26 +129,3 @@ func FuzzInbox(f *testing.F) {
 		}
 	})
 }
-
-// Both parsers find the same frames, whatever comes in.
-func FuzzParseFrame(f *testing.F) {
-	f.Add(append(serverFrame(textFrame, []byte("hello")), serverFrame(pingFrame, nil)...))
-	f.Add([]byte{final | textFrame, 126, 0xff})
-	f.Fuzz(func(t *testing.T, stream []byte) {
-		in := inbox{src: bytes.NewReader(stream)}
-		for rest := stream; ; {
-			kind, payload, size, err := parseFrame(rest)
-			wantKind, want, wantErr := in.next()
-			if size == 0 || err != nil {
-				if wantErr == nil {
-					t.Errorf("parseFrame found no frame, %v; next found %q", err, want)
-				}
-				return
-			}
-			if kind != wantKind || !bytes.Equal(payload, want) || wantErr != nil {
-				t.Errorf("parseFrame = %d, %q; next = %d, %q, %v", kind, payload, wantKind, want, wantErr)
-			}
-			rest = rest[size:]
-		}
-	})
-}

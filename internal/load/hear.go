@@ -75,6 +75,7 @@ func (u *User) word(text []byte) {
 	}
 	switch word.Type {
 	case "welcome", "pong", "snapshot-wanted":
+	case "queued": // Redis takes long; the operation itself comes
 	case "joined":
 		if back := u.resume != ""; back != word.Resumed || word.N != u.n || back && word.Position != u.position {
 			u.fleet.fault("joined at %s with n %d: %.200s", u.position, u.n, text)

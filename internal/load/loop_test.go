@@ -20,7 +20,8 @@ func listen(tb testing.TB, serve func(conn net.Conn)) (addr string) {
 		tb.Fatal(err)
 	}
 	ended := make(chan struct{})
-	go func() { // until the listener is closed
+	var conns []net.Conn // the collector would close them
+	go func() {          // until the listener is closed
 		defer close(ended)
 		for {
 			conn, err := listener.Accept()
@@ -36,11 +37,15 @@ func listen(tb testing.TB, serve func(conn net.Conn)) (addr string) {
 			}
 			_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
 			serve(conn)
+			conns = append(conns, conn)
 		}
 	}()
 	tb.Cleanup(func() {
 		_ = listener.Close()
 		<-ended
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
 	})
 	return listener.Addr().String()
 }

@@ -58,11 +58,6 @@ func (c *Crowd) Write(ctx context.Context, p Pace) error {
 	return err
 }
 
-// Move has everybody move their cursor. What Report.Received lacks was overtaken by a newer position.
-func (c *Crowd) Move(ctx context.Context, p Pace) (Report, error) {
-	return c.run(ctx, p, (*client).move, c.Settle)
-}
-
 // run has everybody do something at a pace, and then waits for the end.
 func (c *Crowd) run(ctx context.Context, p Pace, do action, end func(context.Context) error) (Report, error) {
 	if p.PerSecond <= 0 || p.PerSecond > maxRate || p.For <= 0 || p.For > maxFor {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // sentKey stands before the moment when something was sent, in what clients say and see.
@@ -44,11 +43,9 @@ func (c *client) take(text []byte) {
 	switch string(kind) {
 	case "op":
 		c.takeOperation(text)
-	case "presence":
-		c.takePresence(text)
 	case "joined":
 		c.joined <- c.takeJoined(text)
-	case "welcome", "pong":
+	case "welcome", "pong", "presence":
 	case "tentative":
 		if c.crowd.phase.Load() == nil {
 			c.crowd.fault("the server said %s", text)
@@ -67,7 +64,6 @@ func (c *client) takeOperation(text []byte) {
 		c.crowd.fault("operation after seq %d of room %s: %s", last, c.room.id, text)
 		return
 	}
-	c.hash = append(c.hash[:0], rest[:16]...)
 	if i := bytes.LastIndex(rest, []byte(sentKey)); i >= 0 {
 		c.crowd.aged(rest[i+len(sentKey):])
 	}
@@ -76,37 +72,12 @@ func (c *client) takeOperation(text []byte) {
 		n, _ := leadingNumber(own)
 		c.asked.accepted(n, false)
 	}
-	c.arrive()
 }
 
-// arrive tells when the client is back at its goal.
-func (c *client) arrive() {
-	if c.goal > 0 && c.seq.Load() == c.goal {
-		c.goal = 0
-		c.reached <- time.Now()
-	}
-}
-
-// takePresence counts the positions that it shows. A whole list shows what was shown, or missed.
-func (c *client) takePresence(text []byte) {
-	if bytes.Contains(text[:min(len(text), 256)], []byte(`,"reset":true`)) {
-		return
-	}
-	for {
-		i := bytes.Index(text, []byte(sentKey))
-		if i < 0 {
-			return
-		}
-		text = text[i+len(sentKey):]
-		c.crowd.aged(text)
-	}
-}
-
-// takeJoined notes where the client stands. One that came back must stand where it was.
+// takeJoined checks that a new client stands at the beginning, and notes its session.
 func (c *client) takeJoined(text []byte) error {
 	var joined struct {
 		Session  string `json:"session"`
-		Resume   string `json:"resume"`
 		Resumed  bool   `json:"resumed"`
 		Position string `json:"position"`
 		N        uint64 `json:"n"`
@@ -119,12 +90,10 @@ func (c *client) takeJoined(text []byte) error {
 	if err != nil || len(hash) != 16 {
 		return fmt.Errorf("joined at position %q", joined.Position)
 	}
-	if back := c.resume != ""; back != joined.Resumed || joined.N != c.n || seq != c.seq.Load() {
+	if joined.Resumed || joined.N != c.n || seq != c.seq.Load() {
 		return fmt.Errorf("joined at seq %d, n %d, want %d, %d: %.200s", seq, joined.N, c.seq.Load(), c.n, text)
 	}
-	c.resume, c.hash = joined.Resume, []byte(hash)
 	c.own = []byte(`","session":"` + joined.Session + `","n":`)
-	c.arrive()
 	return nil
 }
 
