@@ -45,6 +45,7 @@ func (c *Conn) MessageLimit() int {
 // Receive handles one text of the client: a message, or an array of them. The bytes are not kept.
 func (c *Conn) Receive(text []byte) {
 	now := time.Now()
+	c.now = now
 	c.due = c.traffic.takeMany(now, c.hub.cfg.Quotas.SocketBytesPerSecond, len(text)+textCost)
 	c.due = max(c.due, c.payer.take(payBytes, len(text)+textCost, now))
 	c.idle = true
@@ -59,7 +60,7 @@ func (c *Conn) handle(m *message) {
 	if c.gone() {
 		return
 	}
-	if wait := max(c.due, c.payer.take(payMessages, 1, time.Now())); wait > 0 {
+	if wait := max(c.due, c.payer.take(payMessages, 1, c.now)); wait > 0 {
 		c.turnAway(m, wait, true)
 		return
 	}
@@ -93,7 +94,7 @@ func (c *Conn) gone() bool {
 
 // allow takes a token of the bucket for messages without a limit of their own.
 func (c *Conn) allow(id, room string) bool {
-	wait := c.other.take(time.Now(), otherPerSecond)
+	wait := c.other.take(c.now, otherPerSecond)
 	if wait == 0 {
 		return true
 	}
@@ -103,7 +104,7 @@ func (c *Conn) allow(id, room string) bool {
 
 // limited tells the client that it is over a limit, and ends the socket that stays there.
 func (c *Conn) limited(wait time.Duration, tell func(error)) {
-	if c.over.refused(time.Now()) {
+	if c.over.refused(c.now) {
 		c.Close(ByeRateLimited)
 		return
 	}

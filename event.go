@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"encoding/json"
-	"time"
 )
 
 // Event is a named ephemeral message to a room, a session or a user: at most once, never stored.
@@ -46,7 +45,7 @@ func (c *Conn) event(m *message) {
 	if mem == nil {
 		return
 	}
-	if wait, own := mem.takeEvent(time.Now()); wait > 0 {
+	if wait, own := mem.takeEvent(c.now); wait > 0 {
 		c.turnAway(m, wait, own)
 		return
 	}

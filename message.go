@@ -124,7 +124,15 @@ func firstError(have, found *Error) *Error {
 
 // fieldOf returns the member that a raw name means, 0 for one the contract does not know.
 func fieldOf(raw []byte) field {
-	switch unquote(raw) {
+	f := fieldNamed(string(raw)) // the string does not outlive the call, and is not copied
+	if f == 0 && bytes.IndexByte(raw, '\\') >= 0 {
+		return fieldNamed(unquoteEscaped(raw))
+	}
+	return f
+}
+
+func fieldNamed(name string) field {
+	switch name {
 	case "type":
 		return fieldKind
 	case "id":
@@ -189,6 +197,10 @@ func (m *message) set(f field, name, value []byte, spaced bool) *Error {
 func (m *message) setString(f field, name, value []byte) *Error {
 	if value[0] != '"' {
 		return Errorf(CodeInvalidMessage, string(name)+" must be a string")
+	}
+	if f == fieldKind && string(value) == `"op"` {
+		m.kind = "op" // the most common one, without a copy
+		return nil
 	}
 	s := unquote(value[1 : len(value)-1])
 	switch f {

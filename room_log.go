@@ -2,6 +2,7 @@ package flow
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -140,11 +141,14 @@ func (r *room) fed(f Feed) {
 		r.deleteLocked(errDeleted())
 		return
 	}
-	if r.forkedLocked(f.Operations) {
-		r.troubleLocked(ErrFork)
+	sound := !slices.ContainsFunc(f.Operations, func(op Operation) bool { return !validJSON(op.Data) })
+	if sound {
+		if r.forkedLocked(f.Operations) {
+			r.troubleLocked(ErrFork)
+		}
+		r.applyLocked(r.seq.feed(f.Operations))
 	}
-	r.applyLocked(r.seq.feed(f.Operations))
-	if f.Gap {
+	if f.Gap || !sound { // what nobody can have appended is no news; the log has the truth
 		r.readLocked()
 	}
 }

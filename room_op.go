@@ -10,7 +10,7 @@ import (
 
 // op takes an operation from a client.
 func (c *Conn) op(m *message) {
-	now := time.Now()
+	now := c.now
 	var mem *member
 	if ValidRoom(m.room) {
 		mem = c.member(m.room)

@@ -40,7 +40,7 @@ func (c *Conn) presence(m *message) {
 		return
 	}
 	c.hub.stats.presence.Add(1)
-	wait, err := mem.move(parsePresence(m.data))
+	wait, err := mem.move(parsePresence(m.data), c.now)
 	switch {
 	case wait > 0:
 		c.limited(wait, func(err error) { c.refuse(m, err) })
@@ -52,12 +52,12 @@ func (c *Conn) presence(m *message) {
 }
 
 // move merges a patch into a session's presence.
-func (m *member) move(patch presence) (wait time.Duration, err error) {
+func (m *member) move(patch presence, now time.Time) (wait time.Duration, err error) {
 	r := m.room
 	limits := r.hub.cfg.Limits
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if wait := m.moves.take(time.Now(), limits.PresencePerSecond); wait > 0 {
+	if wait := m.moves.take(now, limits.PresencePerSecond); wait > 0 {
 		return wait, nil
 	}
 	if key := patch.reserved(); key != "" {
