@@ -4,6 +4,7 @@ package bench_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -63,11 +64,12 @@ func inFull(t *testing.T) {
 	for _, note := range bench.Machine() {
 		table.Note("%s", note)
 	}
-	for range *runs {
+	for number := range *runs {
 		for _, scenario := range bench.Scenarios() {
 			if *chosen != "all" && !slices.Contains(strings.Split(*chosen, ","), scenario.Name) {
 				continue
 			}
+			fmt.Fprintf(os.Stderr, "run %d of %d: %s\n", number+1, *runs, scenario.Name)
 			others, err := bench.WatchOthers()
 			if err != nil {
 				t.Fatal(err)
