@@ -41,6 +41,7 @@ type Conn struct {
 
 	mu       sync.Mutex // guards what follows; taken after a room's lock, never before
 	user     *User      // changed by the reader only
+	renewals uint64     // how often that was
 	members  []*member
 	queue    []*Frame
 	spare    []*Frame // the writer's last slice, for reuse

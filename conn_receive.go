@@ -203,10 +203,10 @@ func (c *Conn) auth(m *message) {
 	}
 	c.mu.Lock()
 	c.user = &user
+	c.renewals++
 	c.watchExpiryLocked()
 	members := slices.Clone(c.members)
 	c.mu.Unlock()
-	c.hub.rights.Add(1) // who asks by the former token at this moment asks again
 	buf := appendField(frameOf("ok"), "id", m.id)
 	buf = appendField(buf, "user", user.ID)
 	c.send(seal("ok", appendExpires(buf, user)))

@@ -118,24 +118,25 @@ func (h *Hub) askAgain(ctx context.Context, all []membership) (failed []membersh
 // reauthorize asks again what the user may do in one room. An error means that the application could not
 // say; the right stands as it was.
 func (c *Conn) reauthorize(ctx context.Context, m *member) error {
-	for {
-		before := c.hub.rights.Load()
-		c.mu.Lock()
-		user := *c.user
-		c.mu.Unlock()
-		access, err := c.hub.access(ctx, user, m.room.id)
-		switch {
-		case ErrorCode(err) == CodeUnavailable:
-			return err
-		case access < Viewer: // with any other error, too
-			m.endOn(c, LeaveForbidden)
-			return nil
-		}
-		m.renew(c, access, user)
-		if c.hub.rights.Load() == before {
-			return nil
-		}
+	user, turn := c.askingTurn()
+	access, err := c.hub.access(ctx, user, m.room.id)
+	switch {
+	case ErrorCode(err) == CodeUnavailable:
+		return err
+	case access < Viewer: // with any other error, too
+		m.forbid(c, turn)
+	default:
+		m.renew(c, access, user, turn)
 	}
+	return nil
+}
+
+// askingTurn returns who is on the connection, and a number that grows whenever an answer about that user may
+// have become another one: the answer to a question that was asked in an earlier turn counts no more.
+func (c *Conn) askingTurn() (User, uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return *c.user, c.hub.rights.Load() + c.renewals
 }
 
 // reauthorizeAfterGap asks for everybody's rights again after the bus may have lost that they changed.

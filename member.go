@@ -17,6 +17,7 @@ type member struct {
 	lost     time.Time // when conn became nil
 	gone     bool      // ended; nothing is sent or taken any more
 	level    Access
+	turn     uint64   // in which the application was asked for the level; see Conn.askingTurn
 	cursor   Position // the last operation handed to conn
 	behind   bool     // cursor is not at the head: the writer feeds it
 	stale    bool     // a presence frame was left out: it gets the whole list
@@ -66,14 +67,14 @@ func (m *member) access() Access {
 
 // renew takes over what the application says of who is on a connection. Who may not write any more has no
 // locks either.
-func (m *member) renew(c *Conn, level Access, user User) {
+func (m *member) renew(c *Conn, level Access, user User, turn uint64) {
 	r := m.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m.conn != c {
-		return // it has moved on, and was asked about there
+	if m.conn != c || turn < m.turn {
+		return // it has moved on, or was asked about again, and what was said there holds
 	}
-	m.level = level
+	m.level, m.turn = level, turn
 	if level < Editor {
 		m.dropLocksLocked()
 	}
@@ -84,8 +85,8 @@ func (m *member) renew(c *Conn, level Access, user User) {
 	r.changeLocked(m.session).joined = true // a join tells the profile
 }
 
-// grantCredit lets a client resend what is pending, at whatever rate its user may send. A client that joins over and over
-// gets no more of it. The room's lock is held.
+// grantCredit lets a client resend what is pending, at whatever rate its user may send. A client that
+// joins over and over gets no more of it. The room's lock is held.
 func (m *member) grantCredit() {
 	if time.Now().Before(m.creditTo) {
 		return
@@ -184,9 +185,10 @@ func (m *member) expire(now time.Time) {
 	m.finish(LeaveDisconnected, func() bool { return m.conn == nil && now.Sub(m.lost) >= m.room.hub.cfg.Grace })
 }
 
-// endOn ends a session on one connection; one that has moved on from there stays.
-func (m *member) endOn(c *Conn, reason LeaveReason) {
-	m.finish(reason, func() bool { return m.conn == c })
+// forbid ends a session whose right to the room was taken away on a connection. One that has moved on from there,
+// or was asked about again since, stays.
+func (m *member) forbid(c *Conn, turn uint64) {
+	m.finish(LeaveForbidden, func() bool { return m.conn == c && turn >= m.turn })
 }
 
 // end ends a session that its client did not leave by itself, and tells it.

@@ -22,7 +22,7 @@ func (c *Conn) join(m *message) {
 }
 
 func (c *Conn) tryJoin(ctx context.Context, m *message) error {
-	rights := c.hub.rights.Load()
+	_, turn := c.askingTurn()
 	access, err := c.mayJoin(ctx, m)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (c *Conn) tryJoin(ctx context.Context, m *message) error {
 		return err
 	}
 	fresh := m.resume == "" && c.member(m.room) == nil
-	a := admission{conn: c, id: m.id, session: session, fresh: fresh, access: access, at: at}
+	a := admission{conn: c, id: m.id, session: session, fresh: fresh, access: access, turn: turn, at: at}
 	if err := r.admit(ctx, a); err != nil {
 		return err
 	}
@@ -63,8 +63,10 @@ func (c *Conn) tryJoin(ctx context.Context, m *message) error {
 		c.hub.control.send(peerMessage{Kind: peerTake, Room: r.id, Session: session.ID})
 	}
 	r.regainLocks(session.ID)
-	if mem := c.member(m.room); mem != nil && c.hub.rights.Load() != rights { // they may have changed meanwhile
-		c.hub.reauthorizeEntry(ctx, c, mem)
+	if _, now := c.askingTurn(); now != turn { // rights may have changed meanwhile
+		if mem := c.member(m.room); mem != nil {
+			c.hub.reauthorizeEntry(ctx, c, mem)
+		}
 	}
 	return nil
 }
@@ -170,6 +172,7 @@ type admission struct {
 	session Session
 	fresh   bool // the session begins with this join
 	access  Access
+	turn    uint64 // of access, see Conn.askingTurn
 	at      entry
 }
 
@@ -210,7 +213,7 @@ func (r *room) admit(ctx context.Context, a admission) error {
 	}
 	m.claimed = s.Claimed
 	m.unsure = m.unsure || isNew && !a.fresh && h.cfg.Leases != nil
-	m.attachLocked(a.conn, a.access, a.at)
+	m.attachLocked(a.conn, a.access, a.turn, a.at)
 	r.enterLocked(m, parsePresence(s.Presence), isNew)
 	m.unsaved = !saved || !a.fresh // who had a session before may write it once more, after us
 	r.seq.admit(m.session, a.at.last, a.at.head, a.at.known)
@@ -266,9 +269,9 @@ func (r *room) fullLocked(session string) bool {
 }
 
 // attachLocked gives a member its connection and the start of its stream.
-func (m *member) attachLocked(c *Conn, access Access, at entry) {
+func (m *member) attachLocked(c *Conn, access Access, turn uint64, at entry) {
 	m.conn, m.lost = c, time.Time{}
-	m.level = access
+	m.level, m.turn = access, turn
 	m.cursor = at.position
 	m.streams++
 	m.reads = m.room.reads

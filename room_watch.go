@@ -12,7 +12,7 @@ func (h *Hub) Watch(ctx context.Context, t Transport, client Client, roomID, pos
 	if client.User == nil {
 		return nil, Errorf(CodeUnauthenticated, "credentials are required")
 	}
-	rights, user := h.rights.Load(), *client.User
+	turn, user := h.rights.Load(), *client.User
 	if err := h.Require(ctx, user, roomID, Viewer); err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (h *Hub) Watch(ctx context.Context, t Transport, client Client, roomID, pos
 	c.stream = true
 	c.writing = true // nothing goes out before it is counted
 	m := &member{room: r, user: user}
-	if err := r.seat(m, c, at); err != nil {
+	if err := r.seat(m, c, turn, at); err != nil {
 		return nil, err
 	}
 	if err := h.addConn(c); err != nil {
@@ -51,14 +51,14 @@ func (h *Hub) Watch(ctx context.Context, t Transport, client Client, roomID, pos
 	c.writing = false
 	c.startLocked()
 	c.mu.Unlock()
-	if h.rights.Load() != rights { // they may have changed meanwhile
+	if h.rights.Load() != turn { // rights may have changed meanwhile
 		h.reauthorizeEntry(ctx, c, m)
 	}
 	return c, nil
 }
 
 // seat makes a stream a reader of the room. Its joined is the first thing in its queue.
-func (r *room) seat(m *member, c *Conn, at entry) error {
+func (r *room) seat(m *member, c *Conn, turn uint64, at entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.deleted {
@@ -66,7 +66,7 @@ func (r *room) seat(m *member, c *Conn, at entry) error {
 	}
 	at.known = at.known && at.era == r.seq.era
 	c.addMember(m)
-	m.attachLocked(c, Viewer, at)
+	m.attachLocked(c, Viewer, turn, at)
 	c.send(r.joinedFrame("", m, at, ""))
 	r.startLocked(m, at)
 	r.relayTo(m)
