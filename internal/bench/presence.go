@@ -48,8 +48,8 @@ func (r *Run) watch(s *site, members, movers int) *view {
 	}
 	v.fleet.Heard = v.heard
 	v.move(r, movers, r.For/4)
-	v.expected, v.shown, v.inTime = 0, 0, 0
-	v.ages, v.arrivals = load.Histogram{}, load.Histogram{}
+	r.must(v.fleet.Settle()) // nothing of the warm-up arrives later
+	v.forget()
 	before, received := s.look(), v.fleet.Received()
 	v.move(r, movers, r.For)
 	v.used, v.took = s.since(before)
@@ -57,6 +57,15 @@ func (r *Run) watch(s *site, members, movers int) *view {
 	r.must(v.fleet.Settle())
 	v.complete(r, movers)
 	return v
+}
+
+// forget begins anew.
+func (v *view) forget() {
+	v.expected, v.shown, v.inTime = 0, 0, 0
+	v.ages, v.arrivals = load.Histogram{}, load.Histogram{}
+	for _, seen := range v.last {
+		clear(seen)
+	}
 }
 
 func (v *view) heard(u *load.User, author int, age time.Duration) {
