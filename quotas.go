@@ -12,7 +12,7 @@ import "fmt"
 // counted: behind those is a proxy that Config.TrustedProxies does not name, or a neighbour.
 type Quotas struct {
 	Sockets        int // sockets and streams of this instance; default 100,000
-	UserSockets    int // of one user here; default 1,000
+	UserSockets    int // of one user here; default 10,000
 	AddressSockets int // from one address here; default 1,000
 	// Unauthenticated is how many sockets of this instance may not have said yet who they are; with one
 	// more the oldest of them is closed. Default 10,000.
@@ -23,10 +23,10 @@ type Quotas struct {
 	// event and presence message that one session may send a second, if that is more.
 	SocketBytesPerSecond int
 	// UserMessagesPerSecond bounds the messages of all sockets of a user, on all instances where there
-	// is a Meter. Default: 16 times what one session may send.
+	// is a Meter. Default: 32 times what one session may send.
 	UserMessagesPerSecond int
 	UserBytesPerSecond    int // likewise; default four times SocketBytesPerSecond
-	UserJoinsPerSecond    int // joins and resumes, likewise; default 200
+	UserJoinsPerSecond    int // joins and resumes, likewise; default 1,000
 	UserRequestsPerSecond int // over REST, likewise; default 100
 
 	AddressRequestsPerSecond int // HTTP requests and upgrades from one address; default 500
@@ -40,14 +40,14 @@ type Quotas struct {
 func (q Quotas) withDefaults(l Limits) Quotas {
 	session := l.OpsPerSecond + l.EventsPerSecond + l.PresencePerSecond
 	q.Sockets = or(q.Sockets, 100_000)
-	q.UserSockets = or(q.UserSockets, 1000)
+	q.UserSockets = or(q.UserSockets, 10_000)
 	q.AddressSockets = or(q.AddressSockets, 1000)
 	q.Unauthenticated = or(q.Unauthenticated, 10_000)
 	q.OpenRooms = or(q.OpenRooms, 100_000)
 	q.SocketBytesPerSecond = or(q.SocketBytesPerSecond, max(1<<20, session<<10))
-	q.UserMessagesPerSecond = or(q.UserMessagesPerSecond, 16*session)
+	q.UserMessagesPerSecond = or(q.UserMessagesPerSecond, 32*session)
 	q.UserBytesPerSecond = or(q.UserBytesPerSecond, 4*q.SocketBytesPerSecond)
-	q.UserJoinsPerSecond = or(q.UserJoinsPerSecond, 200)
+	q.UserJoinsPerSecond = or(q.UserJoinsPerSecond, 1000)
 	q.UserRequestsPerSecond = or(q.UserRequestsPerSecond, 100)
 	q.AddressRequestsPerSecond = or(q.AddressRequestsPerSecond, 500)
 	q.RoomMessagesPerSecond = or(q.RoomMessagesPerSecond, 100*l.OpsPerSecond)

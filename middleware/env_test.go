@@ -27,8 +27,8 @@ func defaultSettings() middleware.Settings {
 			PresencePerSecond: 60, Rooms: 32, Participants: 1000, Pending: 256,
 		},
 		Quotas: flow.Quotas{
-			Sockets: 100_000, UserSockets: 1000, AddressSockets: 1000, Unauthenticated: 10_000, OpenRooms: 100_000,
-			UserJoinsPerSecond: 200, UserRequestsPerSecond: 100, AddressRequestsPerSecond: 500,
+			Sockets: 100_000, UserSockets: 10_000, AddressSockets: 1000, Unauthenticated: 10_000, OpenRooms: 100_000,
+			UserJoinsPerSecond: 1000, UserRequestsPerSecond: 100, AddressRequestsPerSecond: 500,
 			RoomJoinsPerSecond: 1000,
 		},
 		LogBytes:  1 << 30,

@@ -93,14 +93,14 @@ func (e *env) quotaKeys() []key {
 	q := &e.Quotas
 	return []key{
 		{"COLLAB_SOCKETS", "100000", number(&q.Sockets, 1, maxNumber)},
-		{"COLLAB_USER_SOCKETS", "1000", number(&q.UserSockets, 1, maxNumber)},
+		{"COLLAB_USER_SOCKETS", "10000", number(&q.UserSockets, 1, maxNumber)},
 		{"COLLAB_ADDRESS_SOCKETS", "1000", number(&q.AddressSockets, 1, maxNumber)},
 		{"COLLAB_UNAUTHENTICATED", "10000", number(&q.Unauthenticated, 1, maxNumber)},
 		{"COLLAB_OPEN_ROOMS", "100000", number(&q.OpenRooms, 1, maxNumber)},
 		{"COLLAB_SOCKET_BYTES_PER_SECOND", "", number(&q.SocketBytesPerSecond, 1, maxNumber)},
 		{"COLLAB_USER_MESSAGES_PER_SECOND", "", number(&q.UserMessagesPerSecond, 1, maxNumber)},
 		{"COLLAB_USER_BYTES_PER_SECOND", "", number(&q.UserBytesPerSecond, 1, maxNumber)},
-		{"COLLAB_USER_JOINS_PER_SECOND", "200", number(&q.UserJoinsPerSecond, 1, maxNumber)},
+		{"COLLAB_USER_JOINS_PER_SECOND", "1000", number(&q.UserJoinsPerSecond, 1, maxNumber)},
 		{"COLLAB_USER_REQUESTS_PER_SECOND", "100", number(&q.UserRequestsPerSecond, 1, maxNumber)},
 		{"COLLAB_ADDRESS_REQUESTS_PER_SECOND", "500", number(&q.AddressRequestsPerSecond, 1, maxNumber)},
 		{"COLLAB_ROOM_MESSAGES_PER_SECOND", "", number(&q.RoomMessagesPerSecond, 1, maxNumber)},
