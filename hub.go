@@ -37,6 +37,7 @@ type Hub struct {
 	ringBytes     atomic.Int64
 	documentBytes atomic.Int64 // of states and snapshots
 	journal       budget
+	stirring      stirring
 	troubled      atomic.Int64  // rooms that are not live
 	troubledAt    atomic.Int64  // Unix nanoseconds, since when there are any
 	rights        atomic.Uint64 // how often rights were asked for again

@@ -122,8 +122,10 @@ func (h *Hub) depart(ctx context.Context) {
 }
 
 // openRooms returns the rooms that are open, in the random order of a map.
-func (h *Hub) openRooms() []*room {
-	rooms := h.allRooms()
+func (h *Hub) openRooms() []*room { return ready(h.allRooms()) }
+
+// ready drops the rooms that are just being opened, in place.
+func ready(rooms []*room) []*room {
 	return slices.DeleteFunc(rooms, func(r *room) bool {
 		select {
 		case <-r.ready:

@@ -6,8 +6,8 @@ import (
 )
 
 // watchState notices changes of the backends, logs each once and tells the clients.
-func (h *Hub) watchState(now time.Time) {
-	for _, r := range h.openRooms() {
+func (h *Hub) watchState(now time.Time, rooms []*room) {
+	for _, r := range rooms {
 		r.attend(now)
 		r.hurry(now)
 		r.seeToSnapshot(now)
@@ -22,7 +22,11 @@ func (h *Hub) watchState(now time.Time) {
 			c.send(f)
 		}
 	}
-	for _, r := range h.openRooms() {
+	if changed || ordering != h.stirring.ordering {
+		h.stirring.ordering = ordering
+		rooms = h.openRooms()
+	}
+	for _, r := range rooms {
 		r.tellState(ordering, changed, now)
 	}
 }

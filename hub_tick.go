@@ -19,8 +19,7 @@ func (h *Hub) tick() {
 	lastTouch, lastCheck := time.Now(), time.Now()
 	for {
 		now := time.Now()
-		h.watchState(now)
-		h.reapMembers(now)
+		h.tend(now)
 		if h.amnesia.Swap(false) {
 			h.consumers.remark()
 			h.spawn(func() { h.touch(true) })
@@ -67,8 +66,8 @@ func (h *Hub) checkPositions() {
 
 // reapMembers ends the place in the list of sessions whose client did not come back in time. They can
 // still be resumed from the store.
-func (h *Hub) reapMembers(now time.Time) {
-	for _, r := range h.openRooms() {
+func (h *Hub) reapMembers(now time.Time, rooms []*room) {
+	for _, r := range rooms {
 		r.mu.Lock()
 		var lost []*member
 		for _, m := range r.members {

@@ -32,6 +32,9 @@ func (h *Hub) touch(all bool) {
 func (h *Hub) holding(all bool) map[string]*member {
 	members := map[string]*member{}
 	for _, r := range h.openRooms() {
+		if !all && len(members) >= touchSample {
+			break
+		}
 		r.mu.Lock()
 		for id, m := range r.members {
 			if m.conn != nil && (all || len(members) < touchSample) {

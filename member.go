@@ -176,6 +176,7 @@ func (m *member) lose(c *Conn) {
 		return
 	}
 	m.conn, m.lost = nil, time.Now()
+	r.stirLocked()
 	r.unlistLocked(m)
 	r.mu.Unlock()
 }

@@ -38,6 +38,7 @@ func (m *member) holdLocked(name string, until time.Time) {
 			m.locks = map[string]time.Time{}
 		}
 		m.locks[name] = until
+		m.room.stirLocked()
 		if had {
 			return
 		}

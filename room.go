@@ -47,6 +47,7 @@ type room struct {
 	writing   bool               // work runs
 	reading   bool               // a read loop runs
 	again     bool               // the read loop must look once more
+	stirs     bool               // every tick looks at it
 	reads     uint64             // reads that have begun
 	filling   bool               // a read of the log is due because of a hole
 	pages     []*sharedPage      // of the log, for those who are behind

@@ -60,6 +60,7 @@ func (r *room) pageAfter(after Position, now bool) *sharedPage {
 	}
 	p := &sharedPage{after: after, done: make(chan struct{}), used: time.Now()}
 	r.pages = append(r.pages, p)
+	r.stirLocked()
 	if len(r.pages) > sharedPages {
 		r.pages = append(r.pages[:0:0], r.pages[1:]...)
 	}

@@ -69,6 +69,7 @@ func (r *room) work() {
 
 // workLocked makes sure that somebody works.
 func (r *room) workLocked() {
+	r.stirLocked()
 	if !r.writing {
 		r.writing = r.hub.spawn(r.work)
 	}
@@ -163,6 +164,7 @@ func (r *room) phaseLocked(to phase) {
 		return
 	}
 	r.phase = to
+	r.stirLocked()
 	switch {
 	case from == phaseLive:
 		if r.hub.troubled.Add(1) == 1 {
