@@ -2,12 +2,14 @@ package flow_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fiberflow/flow"
+	"github.com/fiberflow/flow/memx"
 )
 
 // Somebody who renews a token all the time keeps nobody from coming in, and has the application asked about nobody
@@ -19,7 +21,7 @@ func TestHub_ReauthorizeWhileOthersRenew(t *testing.T) {
 			VerifyToken: timed(),
 			Authorize: func(_ context.Context, user flow.User, _ string) (flow.Access, error) {
 				asked.Add(1)
-				time.Sleep(50 * time.Millisecond)
+				<-time.After(50 * time.Millisecond)
 				return flow.Editor, nil
 			},
 		})
@@ -82,5 +84,46 @@ func TestHub_ReauthorizeLateAnswer(t *testing.T) {
 				t.Errorf("ann was put out: %s", ann.transcript())
 			}
 		})
+	}
+}
+
+// gapBus is a bus in memory whose subscribers can be told that messages were lost.
+type gapBus struct {
+	flow.Bus
+	mu   sync.Mutex
+	tell []func(flow.Delivery)
+}
+
+func (b *gapBus) Subscribe(topic string, f func(flow.Delivery)) (stop func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tell = append(b.tell, f)
+	return b.Bus.Subscribe(topic, f)
+}
+
+func (b *gapBus) gap() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range b.tell {
+		f(flow.Delivery{Gap: true})
+	}
+}
+
+// A right that was taken away while the bus was away for a second time ends, too, although everybody's rights were
+// still being asked for after the first. I6
+func TestHub_ReauthorizeAfterGaps(t *testing.T) {
+	g, bus := newGrants(), &gapBus{Bus: memx.NewBus()}
+	h := newHub(t, flow.Config{Authorize: g.authorize, Bus: bus})
+	ann := dial(t, h, "ann").writer()
+	hold := make(chan struct{})
+	g.wait(hold)
+	bus.gap()
+	<-g.held
+	g.wait(nil)
+	g.set("ann", flow.None)
+	bus.gap()
+	close(hold)
+	if left := ann.expect("left"); left.str("reason") != "forbidden" {
+		t.Errorf("left is %v", left)
 	}
 }

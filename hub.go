@@ -41,7 +41,7 @@ type Hub struct {
 	troubled      atomic.Int64  // rooms that are not live
 	troubledAt    atomic.Int64  // Unix nanoseconds, since when there are any
 	rights        atomic.Uint64 // how often rights were asked for again
-	regranting    atomic.Bool   // that of all is under way
+	gaps          atomic.Int64  // of the bus, after which rights were not asked for again yet
 	unheard       atomic.Bool   // others may not have heard that rights have changed
 	amnesia       atomic.Bool   // the store of sessions may have lost its memory
 	state         atomic.Value  // the State that clients were told

@@ -139,14 +139,18 @@ func (c *Conn) askingTurn() (User, uint64) {
 	return *c.user, c.hub.rights.Load() + c.renewals
 }
 
-// reauthorizeAfterGap asks for everybody's rights again after the bus may have lost that they changed.
+// reauthorizeAfterGap asks for everybody's rights again after the bus may have lost that they changed. Gaps that
+// come while it does are dealt with together, afterwards: who was asked about already may be meant.
 func (h *Hub) reauthorizeAfterGap() {
-	if !h.regranting.CompareAndSwap(false, true) {
+	if h.gaps.Add(1) > 1 {
 		return
 	}
 	h.spawn(func() {
-		defer h.regranting.Store(false)
-		_ = h.reauthorizeHere(h.ctx, "", "") // it has logged what it could not do
+		for left := int64(1); left > 0; {
+			seen := h.gaps.Load()
+			_ = h.reauthorizeHere(h.ctx, "", "") // it has logged what it could not do
+			left = h.gaps.Add(-seen)
+		}
 	})
 }
 
