@@ -13,8 +13,9 @@ import (
 // void is a transport that takes everything at once.
 type void struct{}
 
-func (void) Write([]*flow.Frame) error { return nil }
-func (void) Close(int)                 {}
+func (void) Write([]*flow.Frame) error        { return nil }
+func (void) Push([]*flow.Frame) (bool, error) { return false, nil }
+func (void) Close(int)                        {}
 
 // meter is a transport that gives a token back for each operation that it is handed.
 type meter struct {
@@ -30,6 +31,8 @@ func (m meter) Write(frames []*flow.Frame) error {
 	}
 	return nil
 }
+
+func (m meter) Push(frames []*flow.Frame) (bool, error) { return false, m.Write(frames) }
 
 // crowd opens a hub with members of one room, and returns them. The first has the transport.
 func crowd(b *testing.B, first flow.Transport, members int) []*flow.Conn {
