@@ -134,6 +134,9 @@ func (c *Conn) watchExpiryLocked() {
 func (c *Conn) Wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return // the transport may be at its last word, which a flusher must not wait for
+	}
 	c.wake = true
 	c.startLocked()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/fiberflow/flow"
 )
@@ -108,4 +109,30 @@ func TestConn_Push_broken(t *testing.T) {
 			ann.find(func(m msg) bool { return m.str("type") == "op" && m.num("n") == 2 })
 		})
 	}
+}
+
+// A transport that was closed is asked for nothing more, whatever its client still sends: it may be saying its last
+// word to a client that does not read, and the flusher, and so all others, would wait for that.
+func TestConn_Push_afterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, flow.Config{})
+		bob, p := pusher(t, h, "bob")
+		bob.conn.Close(flow.ByeKicked)
+		synctest.Wait()
+		p.mu.Lock()
+		before := p.pushes
+		if p.closed != 4102 {
+			t.Error("the transport was not closed")
+		}
+		p.mu.Unlock()
+		bob.conn.Wake()
+		synctest.Wait()
+		p.mu.Lock()
+		if p.pushes != before {
+			t.Error("Push came after Close")
+		}
+		p.mu.Unlock()
+		bob.drop()
+		closeHub(t, h)
+	})
 }
