@@ -7,10 +7,8 @@ import (
 	"net"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/gofiber/contrib/websocket"
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/fiberflow/flow"
@@ -117,15 +115,13 @@ func benchSockets(b *testing.B, n int, end peer) ([]*socket, []net.Conn) {
 	opened := make(chan *socket)
 	shared := newBuffers()
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
-	upgrade := websocket.New(func(ws *websocket.Conn) {
-		s := testSocket(ws)
-		s.buffers = shared
-		opened <- s
-		s.serve(end)
-	}, websocket.Config{ReadBufferSize: 1, WriteBufferPool: &sync.Pool{}})
 	app.Get("/ws", func(c *fiber.Ctx) error {
-		trim(c, true)
-		return upgrade(c)
+		return takeOver(c, true, func(conn net.Conn, hello []byte) {
+			s := testSocket(conn, hello, end)
+			s.buffers = shared
+			opened <- s
+			s.serve()
+		})
 	})
 	address := serveApp(b, app)
 	sockets, clients := make([]*socket, n), make([]net.Conn, n)

@@ -45,17 +45,19 @@ func newWire(t *testing.T, change func(*flow.Config)) *wire {
 	server, client := net.Pipe()
 	s := &socket{
 		limits: limitsOf(hub.Config()), buffers: newBuffers(), logger: config.Logger,
-		chunk: largeBuffer, closed: make(chan struct{}),
+		chunk: largeBuffer, closed: make(chan struct{}), stage: &stage{},
 	}
-	s.take(server, newAttempts())
+	s.take(server, nil, newAttempts())
 	conn, err := hub.Connect(s, flow.Client{User: &flow.User{ID: "mallory"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.peer = conn
+	s.start()
 	w := &wire{Conn: client, ended: make(chan struct{})}
 	go func() { // ends with the socket
 		defer close(w.ended)
-		s.serve(conn)
+		s.serve()
 		_ = server.Close()
 	}()
 	heard := make(chan struct{})

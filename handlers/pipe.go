@@ -29,7 +29,8 @@ var errGone = errors.New("connection is gone")
 //
 // A connection of Fiber cannot be closed, only left: whoever wants the reader to stop ends its deadline.
 type pipe struct {
-	out      sync.Mutex      // held while writing; taken before mu, and guards rest
+	out      sync.Mutex      // held while writing; taken before mu, and guards the next two
+	hello    []byte          // of the upgrade; goes ahead of everything, with what is written first
 	rest     []byte          // what a push has left
 	raw      syscall.RawConn // of conn; nil when writes can only wait
 	attempts *attempts
@@ -106,6 +107,8 @@ func (p *pipe) finish(goodbye []byte) {
 	p.out.Lock()
 	defer p.out.Unlock()
 	wait := parting
+	goodbye = append(p.hello, goodbye...)
+	p.hello = nil
 	if len(p.rest) > 0 || p.send(goodbye) != nil { // nothing may stand inside a frame
 		wait = 0
 	}

@@ -69,7 +69,7 @@ func rawOf(conn net.Conn) syscall.RawConn {
 func readNow(fd uintptr, b []byte) (n int, again bool, err error) {
 	for {
 		n, err = syscall.Read(int(fd), b)
-		switch err { //nolint:errorlint // a system call's error is not wrapped
+		switch err {
 		case nil:
 			return n, false, nil
 		case syscall.EINTR:

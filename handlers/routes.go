@@ -101,7 +101,7 @@ type endpoints struct {
 	drain     *drain
 	buffers   *buffers
 	attempts  *attempts
-	socket    fiber.Handler // the upgrade itself
+	stage     stage
 	scrape    fiber.Handler
 	rates     rates
 	client    clientFiles
@@ -117,7 +117,6 @@ func newEndpoints(config Config) *endpoints {
 		e.hub.Store(config.Hub)
 	}
 	e.drain = newDrain(e.hub.Load, config.Logger)
-	e.socket = e.newSocketHandler()
 	e.scrape = e.newScrapeHandler()
 	return e
 }

@@ -1,7 +1,8 @@
 package handlers
 
 import (
-	"io"
+	"bufio"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	fasthttpws "github.com/fasthttp/websocket"
-	"github.com/gofiber/contrib/websocket"
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/fiberflow/flow"
@@ -35,12 +35,14 @@ func TestSocket_Write_afterTheHandlerReturned(t *testing.T) {
 	sockets := make(chan *socket, 64)
 	returned := make(chan struct{}, 64)
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
-	app.Get("/ws", websocket.New(func(ws *websocket.Conn) {
-		defer func() { returned <- struct{}{} }()
-		s := testSocket(ws)
-		sockets <- s
-		s.serve(deaf{})
-	}))
+	app.Get("/ws", func(c *fiber.Ctx) error {
+		return takeOver(c, false, func(conn net.Conn, hello []byte) {
+			defer func() { returned <- struct{}{} }()
+			s := testSocket(conn, hello, deaf{})
+			sockets <- s
+			s.serve()
+		})
+	})
 	address := serveApp(t, app)
 
 	first := dialApp(t, address)
@@ -83,11 +85,13 @@ func TestSocket_Write_afterTheHandlerReturned(t *testing.T) {
 func TestSocket_Close_codes(t *testing.T) {
 	sockets := make(chan *socket, 1)
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
-	app.Get("/ws", websocket.New(func(ws *websocket.Conn) {
-		s := testSocket(ws)
-		sockets <- s
-		s.serve(deaf{})
-	}))
+	app.Get("/ws", func(c *fiber.Ctx) error {
+		return takeOver(c, false, func(conn net.Conn, hello []byte) {
+			s := testSocket(conn, hello, deaf{})
+			sockets <- s
+			s.serve()
+		})
+	})
 	address := serveApp(t, app)
 	for _, why := range flow.Byes() {
 		client := dialApp(t, address)
@@ -103,51 +107,71 @@ func TestSocket_Close_codes(t *testing.T) {
 }
 
 // testSocket returns a socket that nobody configured.
-func testSocket(ws *websocket.Conn) *socket {
+func testSocket(conn net.Conn, hello []byte, end peer) *socket {
 	s := &socket{
-		buffers: newBuffers(), chunk: largeBuffer, closed: make(chan struct{}),
+		buffers: newBuffers(), chunk: largeBuffer, closed: make(chan struct{}), peer: end, stage: &stage{},
 		limits: limits{heartbeat: time.Hour, timeout: time.Hour},
 	}
-	s.take(ws.NetConn(), newAttempts())
+	s.take(conn, hello, newAttempts())
+	s.start()
+	_ = s.Write(nil) // the answer to the upgrade
 	return s
 }
 
-// What the socket keeps of its request is what the upgrade reads: no cookie, no token, no query.
-func TestTrim(t *testing.T) {
+// A socket keeps nothing of its request: no cookie, no token, no query. The answer has what the application
+// wants in it, and of what was offered the protocol alone.
+func TestTakeOver(t *testing.T) {
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	kept := make(chan string, 1)
 	app.Get("/ws/:id", func(c *fiber.Ctx) error {
-		trim(c, true)
-		header := &c.Request().Header
-		kept <- string(header.RawHeaders()) + header.String() + c.Query("token") + c.Params("id")
-		return c.SendString(c.Method() + " " + c.Path())
+		c.Set("X-App", "here")
+		c.Locals("of the app", "secret")
+		ctx := c.Context()
+		return takeOver(c, true, func(conn net.Conn, hello []byte) {
+			kept <- fmt.Sprint(&ctx.Request.Header, &ctx.Response.Header, ctx.URI(), ctx.UserValue("of the app"))
+			_, _ = conn.Write(hello)
+		})
 	})
-	request := httptest.NewRequest(http.MethodGet, "/ws/7?token=secret", nil)
-	for name, value := range map[string]string{
-		"Connection": "keep-alive, Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
-		"Sec-WebSocket-Key": "the key", "Sec-WebSocket-Protocol": "flow.v1, flow.bearer.secret",
-		"Cookie": "session=secret", "Authorization": "Bearer secret", "Sec-WebSocket-Extensions": "permessage-deflate",
-	} {
-		request.Header.Set(name, value)
-	}
-	response, err := app.Test(request)
+	conn, err := net.Dial("tcp", serveApp(t, app))
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := io.ReadAll(response.Body)
-	if err != nil || string(body) != "GET /ws/7" {
-		t.Errorf("body %q, %v", body, err)
+	defer conn.Close() //nolint:errcheck // the test is over
+	request := httptest.NewRequest(http.MethodGet, "/ws/7?token=secret", nil)
+	for name, value := range upgradeHeaders() {
+		request.Header.Set(name, value)
 	}
-	header := <-kept
-	for _, wanted := range []string{"keep-alive, Upgrade", "websocket", "13", "the key", "flow.v1"} {
-		if !strings.Contains(header, wanted) {
-			t.Errorf("%q is gone from %q", wanted, header)
+	for name, value := range map[string]string{
+		"Sec-WebSocket-Protocol": "flow.bearer.secret, flow.v1", "Sec-WebSocket-Extensions": "permessage-deflate",
+		"Cookie": "session=secret", "Authorization": "Bearer secret",
+	} {
+		request.Header.Set(name, value)
+	}
+	if err := request.Write(conn); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), request)
+	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("answer %+v, %v", answer, err)
+	}
+	for name, want := range map[string]string{
+		"Upgrade": "websocket", "Connection": "Upgrade", "Sec-Websocket-Accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+		"Sec-Websocket-Protocol": flow.Protocol, "Sec-Websocket-Extensions": "", "X-App": "here",
+	} {
+		if got := answer.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	for _, unwanted := range []string{"secret", "permessage"} {
-		if strings.Contains(header, unwanted) {
-			t.Errorf("%q is kept in %q", unwanted, header)
-		}
+	if text := <-kept; strings.Contains(text, "secret") || strings.Contains(text, "X-App") {
+		t.Errorf("kept %q", text)
+	}
+}
+
+// upgradeHeaders is the example of RFC 6455.
+func upgradeHeaders() map[string]string {
+	return map[string]string{
+		"Connection": "keep-alive, Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
 	}
 }
 

@@ -15,6 +15,10 @@ import (
 // large one in crumbs pays for the crumbs.
 const smallFragment = 128
 
+// rarely is how long a client has been silent whose message does not make the stack of its socket grow. For
+// a message that comes sooner the way over the stage, half a microsecond, would be too much.
+const rarely = time.Second
+
 // limits of one socket, of the hub's configuration.
 type limits struct {
 	heartbeat time.Duration
@@ -36,8 +40,12 @@ type incoming struct {
 	refused  bool // this one, and all that follow
 }
 
-// errNotUTF8: a text is not UTF-8.
-var errNotUTF8 = errors.New("text is not UTF-8")
+var (
+	// errNotUTF8: a text is not UTF-8.
+	errNotUTF8 = errors.New("text is not UTF-8")
+	// errPanicked: the hub has panicked over a message, which was logged.
+	errPanicked = errors.New("panicked")
+)
 
 // farewellError: the client has said goodbye, with this close code.
 type farewellError int
@@ -56,11 +64,11 @@ func (s *socket) ping() {
 // nothing does: a client that never ends it would keep its memory for as long as it likes.
 func (s *socket) alive() {
 	grain := min(coarse, s.limits.timeout/8)
-	now := time.Now()
-	if s.message.underway || now.Sub(s.renewed) < grain {
+	s.now = time.Now()
+	if s.message.underway || s.now.Sub(s.renewed) < grain {
 		return
 	}
-	s.renewed = now
+	s.renewed = s.now
 	s.extend(s.limits.timeout + grain)
 }
 
@@ -177,7 +185,21 @@ func (s *socket) deliver() error {
 	if !utf8.Valid(text) {
 		return errNotUTF8
 	}
+	before := s.heard
+	s.heard = s.now
+	if s.now.Sub(before) > rarely { // else its stack has grown, or may
+		return s.hear(text)
+	}
 	s.peer.Receive(text)
+	return nil
+}
+
+// hear hands a message to the hub on the stage.
+func (s *socket) hear(text []byte) error {
+	if err := s.stage.do(func() { s.peer.Receive(text) }); err != nil {
+		s.logger.Error("socket panicked", "error", err)
+		return errPanicked
+	}
 	return nil
 }
 
@@ -205,6 +227,8 @@ func (s *socket) ended(err error) ending {
 		return ending{code: websocket.CloseProtocolError, linger: true}
 	case errors.Is(err, errNotUTF8):
 		return ending{code: websocket.CloseInvalidFramePayloadData, linger: true}
+	case errors.Is(err, errPanicked):
+		return ending{code: websocket.CloseInternalServerErr, linger: true}
 	default: // the connection is gone
 		return ending{}
 	}

@@ -28,13 +28,15 @@ func (s *socket) pack(frames []*flow.Frame, push bool) error {
 	if s.parted() { // nothing may follow a close frame
 		return errGone
 	}
-	size := 2 * (maxHeader + maxControl)
+	size := 2*(maxHeader+maxControl) + len(s.hello)
 	for _, f := range frames {
 		size += maxHeader + len(f.JSON)
 	}
 	buf := s.buffers.get(size)
 	defer s.buffers.put(buf)
 	p := packer{pipe: &s.pipe, push: push, buf: (*buf)[:0:min(cap(*buf), s.chunk)]}
+	p.add(s.hello)
+	s.hello = nil
 	s.addControl(&p)
 	for _, f := range frames {
 		addFrame(&p, websocket.TextMessage, f.JSON)

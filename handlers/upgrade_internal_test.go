@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 
@@ -39,8 +40,8 @@ func TestSocket_Upgrade_refusedAfter(t *testing.T) {
 			app := fiber.New(fiber.Config{DisableStartupMessage: true})
 			app.Get("/ws", func(c *fiber.Ctx) error {
 				client := flow.Client{User: &flow.User{ID: "ann"}}
-				c.Locals(handshakeKey, &handshake{hub: hub, client: client, chunk: largeBuffer})
-				return e.socket(c)
+				shake := &handshake{hub: hub, client: client, chunk: largeBuffer}
+				return takeOver(c, false, func(conn net.Conn, hello []byte) { e.runSocket(conn, hello, shake) })
 			})
 			address := serveApp(t, app)
 			first := dialApp(t, address)
