@@ -82,7 +82,7 @@ func (m *member) renew(c *Conn, level Access, user User, turn uint64) {
 		return
 	}
 	m.user.Name, m.user.Picture, m.unsaved = user.Name, user.Picture, true
-	r.changeLocked(m.session).joined = true // a join tells the profile
+	r.introduceLocked(m.session) // a join tells the profile
 }
 
 // grantCredit lets a client resend what is pending, at whatever rate its user may send. A client that

@@ -9,6 +9,9 @@ const (
 	// as smooth as a cursor gets, whatever the number of people who move. One who moves alone is shown at
 	// once.
 	presenceWindow = 30 * time.Millisecond
+	// gathering is how long those who come and go are waited for at least: they come in crowds, when a
+	// link or an instance is back, and nobody sees the difference.
+	gathering = 10 * time.Millisecond
 	// longestWindow is that of the largest frames.
 	longestWindow = time.Second
 	// memberBytes is how much presence a member is sent a second, and roomBytes all members of a room
@@ -93,7 +96,13 @@ func (r *room) enterLocked(m *member, state presence, isNew bool) {
 			break
 		}
 	}
-	r.changeLocked(m.session).joined = true
+	r.introduceLocked(m.session)
+}
+
+// introduceLocked shows a session with all that is known of it.
+func (r *room) introduceLocked(session string) {
+	r.changeLocked(session).joined = true
+	r.tickLocked(gathering)
 }
 
 func (r *room) movedLocked(session string, patch presence) {
@@ -101,12 +110,13 @@ func (r *room) movedLocked(session string, patch presence) {
 	for _, key := range patch {
 		ch.keys = ch.keys.with(key)
 	}
+	r.tickLocked(0)
 }
 
 func (r *room) leftLocked(session string, reason LeaveReason) {
 	delete(r.changes, session)
 	r.left = append(r.left, departure{session, shownAs(reason)})
-	r.tickLocked()
+	r.tickLocked(gathering)
 }
 
 func (r *room) changeLocked(session string) *change {
@@ -115,18 +125,17 @@ func (r *room) changeLocked(session string) *change {
 		ch = &change{}
 		r.changes[session] = ch
 	}
-	r.tickLocked()
 	return ch
 }
 
-// tickLocked makes sure that a presence frame goes out: at once after a quiet time, else at the end of
-// the window.
-func (r *room) tickLocked() {
+// tickLocked makes sure that a presence frame goes out: after a quiet time when so much has passed, else at
+// the end of the window.
+func (r *room) tickLocked(after time.Duration) {
 	if r.ticking {
 		return
 	}
 	r.ticking = true
-	wait := max(0, r.window-time.Since(r.shown))
+	wait := max(after, r.window-time.Since(r.shown))
 	if r.ticker == nil {
 		r.ticker = time.AfterFunc(wait, r.show)
 		return
