@@ -129,14 +129,36 @@ func (h *Hub) identify(c *Conn, user *User) error {
 // that is too much. An anonymous user is a new one with every request, so the address stands for them,
 // also one that is not counted otherwise.
 func (h *Hub) AllowRequest(c Client) error {
+	return overLimit("too many requests, slow down", h.requester(c).take(payRequests, 1, time.Now()))
+}
+
+// AllowMessages takes what comes over REST, n operations or events of so many bytes together, from what a
+// client's user may send and a room may take, as if a socket had sent them; [CodeRateLimited] when that is
+// too much.
+func (h *Hub) AllowMessages(c Client, room string, n, bytes int) error {
+	now, p := time.Now(), h.requester(c)
+	if wait := max(p.take(payBytes, bytes, now), p.take(payMessages, n, now)); wait > 0 {
+		return overLimit("too many messages, slow down", wait)
+	}
+	r := h.peek(room)
+	if r == nil {
+		return nil // nobody is there who could be harmed
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wait := r.messages.takeMany(now, h.cfg.Quotas.RoomMessagesPerSecond, n)
+	return overLimit("too many messages in this room, slow down", wait)
+}
+
+// requester returns who pays for a client's requests.
+func (h *Hub) requester(c Client) *payer {
 	key := c.payerKey()
 	if key == "" {
 		key = "address " + c.Address.String()
 	}
 	h.mu.Lock()
-	p := h.payerLocked(key)
-	h.mu.Unlock()
-	return overLimit("too many requests, slow down", p.take(payRequests, 1, time.Now()))
+	defer h.mu.Unlock()
+	return h.payerLocked(key)
 }
 
 // reapAccountsLocked forgets the payers and the addresses that nothing is known of any more.

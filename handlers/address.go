@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"encoding/json"
 	"net/netip"
 
 	"github.com/gofiber/fiber/v2"
@@ -27,6 +28,15 @@ func (r *request) remote() string {
 		return ""
 	}
 	return r.from.String()
+}
+
+// pay takes operations or events from what the user may send and the room may take.
+func (r *request) pay(data ...json.RawMessage) error {
+	bytes := 0
+	for _, d := range data {
+		bytes += len(d)
+	}
+	return r.hub.AllowMessages(r.client(&r.user), r.room, len(data), bytes)
 }
 
 // client returns who makes the request.

@@ -13,6 +13,9 @@ func (e *endpoints) publish(r *request) error {
 	if err != nil {
 		return err
 	}
+	if err := r.pay(event.Data); err != nil {
+		return err
+	}
 	if err := r.hub.Publish(r.context(), r.room, event); err != nil {
 		return err
 	}

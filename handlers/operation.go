@@ -74,6 +74,9 @@ func (e *endpoints) submit(r *request) error {
 	if err != nil {
 		return err
 	}
+	if err := r.pay(data...); err != nil {
+		return err
+	}
 	result, err := r.hub.Submit(r.context(), r.room, r.user, key, data...)
 	if err != nil {
 		return err

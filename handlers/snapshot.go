@@ -33,6 +33,9 @@ func (e *endpoints) saveSnapshot(r *request) error {
 	if err != nil {
 		return err
 	}
+	if err := r.hub.AllowMessages(r.client(&r.user), r.room, 0, len(s.Data)); err != nil {
+		return err
+	}
 	if err := r.hub.SaveSnapshot(r.context(), r.room, s); err != nil {
 		return err
 	}
