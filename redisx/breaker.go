@@ -27,6 +27,7 @@ type breaker struct {
 	logger *slog.Logger // says of what
 	node   string       // the node's address; "" for all of Redis
 	moved  func(back bool)
+	pipe   *pipe
 	doubt  chan struct{} // asks for a look at Redis now; holds one
 	done   chan struct{} // closed when nobody has to look any more
 

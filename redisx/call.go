@@ -12,7 +12,7 @@ import (
 // request is one exchange with Redis: a command, or a pipeline.
 type request[T any] func(ctx context.Context, client redis.UniversalClient) (T, error)
 
-// call is the one way of the backends to Redis. It fails at once while Redis is away, or in a Cluster the
+// call is the way of the backends to Redis, and send is the other. It fails at once while Redis is away, or in a Cluster the
 // node that the key is on, and never lasts longer than the timeout. The error is flow's, except for
 // redis.Nil.
 func call[T any](ctx context.Context, s *subsystem, key string, f request[T]) (T, error) {
@@ -31,6 +31,25 @@ func call[T any](ctx context.Context, s *subsystem, key string, f request[T]) (T
 		return none, wrap(err)
 	}
 	return value, err
+}
+
+// send is call for commands that may go in one round trip with those of others. The error is the first
+// that a command tells, but for redis.Nil; only without one the commands may be looked at.
+func send(ctx context.Context, s *subsystem, key string, commands ...redis.Cmder) error {
+	b := s.of(key)
+	st := b.now.Load()
+	if st.state != flow.Live {
+		return flow.Unavailable(st.cause)
+	}
+	if err := ctx.Err(); err != nil {
+		return flow.Unavailable(err)
+	}
+	err := b.pipe.do(ctx, commands)
+	if err == nil {
+		err = firstError(commands)
+	}
+	s.judge(ctx, b, st.term, err)
+	return wrap(err)
 }
 
 // bounded runs f with the timeout. A client of our own keeps to it by itself. A borrowed one may be set
@@ -72,10 +91,8 @@ func pipelined(ctx context.Context, client redis.UniversalClient, f func(redis.P
 	if err == nil {
 		return nil
 	}
-	for _, command := range commands {
-		if err := command.Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return err
-		}
+	if told := firstError(commands); told != nil {
+		return told
 	}
 	if !errors.Is(err, redis.Nil) {
 		return err // of the connection, before any command was sent

@@ -162,13 +162,14 @@ func (c *Conn) Ping(ctx context.Context) error {
 }
 
 // background starts a goroutine that Close waits for. It must end when c.ctx does. After Close nothing
-// is started.
-func (c *Conn) background(f func()) {
+// is started, and the result is false.
+func (c *Conn) background(f func()) (started bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
 		c.wg.Go(f)
 	}
+	return !c.closed
 }
 
 // classOf is [classOf] for what this Conn can do: only a Cluster client can follow a moved key.

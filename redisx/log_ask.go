@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -15,9 +16,7 @@ import (
 // more. With an error that a script tells in a word, its whole answer is returned too.
 func (l *Log) ask(ctx context.Context, room string, s *redis.Script, names []string, args ...any) (any, error) {
 	for mended := false; ; mended = true {
-		answer, err := call(ctx, l.sub, names[0], func(ctx context.Context, client redis.UniversalClient) (any, error) {
-			return s.Run(ctx, client, names, args...).Result()
-		})
+		answer, err := l.run(ctx, s, names, args)
 		if err != nil {
 			return nil, corrupted(err)
 		}
@@ -28,6 +27,29 @@ func (l *Log) ask(ctx context.Context, room string, s *redis.Script, names []str
 			return nil, err
 		}
 	}
+}
+
+// run runs a script. A server that does not know it gets the source with the second try.
+func (l *Log) run(ctx context.Context, s *redis.Script, names []string, args []any) (any, error) {
+	began := time.Now()
+	all := make([]any, 0, 3+len(names)+len(args))
+	all = append(all, "evalsha", s.Hash(), len(names))
+	for _, name := range names {
+		all = append(all, name)
+	}
+	command := redis.NewCmd(ctx, append(all, args...)...)
+	command.SetFirstKeyPos(3)
+	err := send(ctx, l.sub, names[0], command)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		ctx, cancel := context.WithDeadline(ctx, began.Add(l.conn.config.Timeout))
+		defer cancel()
+		command = s.Eval(ctx, l.conn.client.Pipeline(), names, args...) // queued there only
+		err = send(ctx, l.sub, names[0], command)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return command.Result()
 }
 
 // heal mends a log of which Redis has lost or damaged one key, as far as that can be done from what is

@@ -36,6 +36,7 @@ func newSubsystem(c *Conn, name string, p *proof, spread bool) *subsystem {
 		nodes: map[string]*breaker{}, changed: make(chan struct{}),
 	}
 	s.whole = newBreaker(s.logger(c.Addr()), "", s.moved)
+	s.whole.pipe = &pipe{conn: c, breaker: s.whole}
 	if c.adopt(s) {
 		s.whole.inherit(c.base.whole)
 	}
@@ -84,6 +85,7 @@ func (s *subsystem) node(address string) *breaker {
 	b := s.nodes[address]
 	if b == nil {
 		b = newBreaker(s.logger(address), address, s.moved)
+		b.pipe = &pipe{conn: s.conn, breaker: b}
 		b.proof.Store(s.whole.proof.Load()) // so that it is told when it goes away
 		s.nodes[address] = b
 		// Ends when the Conn is closed, or the node has left the Cluster.
