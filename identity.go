@@ -92,9 +92,6 @@ func (h *Hub) verifyToken(ctx context.Context, token string) (User, error) {
 	if err != nil {
 		return User{}, unauthenticated(err)
 	}
-	if !user.Expires.IsZero() && time.Since(user.Expires) >= tokenLeeway {
-		return User{}, Errorf(CodeTokenExpired, "the token has expired")
-	}
 	checked, err := checkUser(user)
 	if err != nil {
 		return User{}, err
@@ -117,7 +114,11 @@ func unauthenticated(err error) error {
 	return &Error{Code: CodeUnauthenticated, Message: "the credentials are not good", Err: err}
 }
 
+// checkUser looks at what a hook says of a user.
 func checkUser(u User) (*User, error) {
+	if !u.Expires.IsZero() && time.Since(u.Expires) >= tokenLeeway {
+		return nil, Errorf(CodeTokenExpired, "the credentials have expired")
+	}
 	if !u.valid() {
 		return nil, Errorf(CodeUnauthenticated, "a user id must have 1 to 255 bytes of UTF-8")
 	}

@@ -49,6 +49,8 @@ func sources(asked *callers) flow.Config {
 				return nil, nil
 			case "bad":
 				return nil, errors.New(secretCause)
+			case "old":
+				return &flow.User{ID: "late", Expires: time.Now().Add(-time.Hour)}, nil
 			default:
 				return &flow.User{ID: "cookie:" + cookie}, nil
 			}
@@ -145,6 +147,7 @@ func TestHub_IdentifyBad(t *testing.T) {
 	hook, both := callers{hook: 1}, callers{hook: 1, token: 1}
 	identify(t, []identification{
 		{"hook", request("Bearer good-a", "good-b", "bad"), "", no, hook},
+		{"hook, expired", request("Bearer good-a", "good-b", "old"), "", flow.CodeTokenExpired, hook},
 		{"hook and the admin token", request("Bearer the-admin-token", "", "bad"), "", no, hook},
 		{"header", request("Bearer bad", "good-b", ""), "", no, both},
 		{"other token", request("", "bad", ""), "", no, both},
