@@ -93,7 +93,7 @@ func (c *Conn) client() Client { return Client{User: c.user, Address: c.address}
 // welcome encodes the first message of a socket.
 func (c *Conn) welcome(state State) *Frame {
 	h := c.hub
-	buf := appendField(frameOf("welcome"), "protocol", Protocol)
+	buf := appendField(roomyFrame("welcome", 256+len(h.limits)), "protocol", Protocol)
 	buf = appendField(buf, "connection", c.id)
 	buf = appendField(buf, "instance", h.cfg.Instance)
 	if c.user == nil {

@@ -117,6 +117,7 @@ func (c *Conn) next() (w work) {
 		w.lagging, c.lagging = c.lagging, nil
 	default:
 		c.writing = false
+		clear(c.spare) // what was written is not kept: 0.3 KB of each socket that has joined
 		if cap(c.queue) > idleQueue || cap(c.spare) > idleQueue {
 			c.queue, c.spare = nil, nil
 		}

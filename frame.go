@@ -43,8 +43,11 @@ func (o Operation) MarshalJSON() ([]byte, error) {
 }
 
 // frameOf starts a message; the fields follow, and seal ends it.
-func frameOf(kind string) []byte {
-	buf := append(make([]byte, 0, 128), `{"type":"`...)
+func frameOf(kind string) []byte { return roomyFrame(kind, 128) }
+
+// roomyFrame is frameOf for a message of about so many bytes.
+func roomyFrame(kind string, size int) []byte {
+	buf := append(make([]byte, 0, size), `{"type":"`...)
 	buf = append(buf, kind...)
 	return append(buf, '"')
 }

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,7 +64,7 @@ type Hub struct {
 	draining  bool
 	rooms     map[string]*room
 	conns     map[*Conn]struct{}
-	users     map[string]map[*Conn]struct{}
+	users     map[string][]*Conn
 	empty     chan struct{} // closed when draining and the last connection is gone
 	payers    map[string]*payer
 	addresses map[netip.Addr]*address // by what they are counted as
@@ -95,7 +96,7 @@ func New(cfg Config) (*Hub, error) {
 	h := &Hub{
 		parted: recent{keep: recentFor, most: recentMost}, finished: recent{keep: cfg.SessionTTL, most: doubtMost},
 		cfg: cfg, log: cfg.Logger, limits: limits, requests: requests(), dirty: make(chan struct{}, 1),
-		rooms: map[string]*room{}, conns: map[*Conn]struct{}{}, users: map[string]map[*Conn]struct{}{},
+		rooms: map[string]*room{}, conns: map[*Conn]struct{}{}, users: map[string][]*Conn{},
 		empty: make(chan struct{}), meter: newMetering(), rates: newPayerRates(cfg.Quotas),
 		payers: map[string]*payer{}, addresses: map[netip.Addr]*address{}, strangers: list.New(),
 		unsaved: map[*member]struct{}{},
@@ -244,10 +245,7 @@ func (h *Hub) removeConn(c *Conn) {
 	h.uncountLocked(c)
 	h.stats.connections.Add(-1)
 	if c.user != nil {
-		delete(h.users[c.user.ID], c)
-		if len(h.users[c.user.ID]) == 0 {
-			delete(h.users, c.user.ID)
-		}
+		h.unindexLocked(c, c.user.ID)
 	}
 	if h.draining && len(h.conns) == 0 {
 		close(h.empty)
@@ -256,10 +254,19 @@ func (h *Hub) removeConn(c *Conn) {
 
 // indexLocked notes whose socket it is.
 func (h *Hub) indexLocked(c *Conn, user string) {
-	if h.users[user] == nil {
-		h.users[user] = map[*Conn]struct{}{}
+	h.users[user] = append(h.users[user], c)
+}
+
+func (h *Hub) unindexLocked(c *Conn, user string) {
+	conns := h.users[user]
+	at := slices.Index(conns, c)
+	switch {
+	case at < 0:
+	case len(conns) == 1:
+		delete(h.users, user)
+	default:
+		h.users[user] = slices.Delete(conns, at, at+1)
 	}
-	h.users[user][c] = struct{}{}
 }
 
 // endRoom ends every membership of a room that was deleted, and closes it.

@@ -105,11 +105,15 @@ func (c *Conn) mayJoin(ctx context.Context, m *message) (Access, error) {
 // claim returns the session that a join speaks of: the one it has on this socket, the one its resume
 // token names, or a new one.
 func (c *Conn) claim(ctx context.Context, m *message) (Session, error) {
-	fresh := Session{ID: newID(), Room: m.room, User: *c.user, Joined: time.Now().UnixMilli()}
-	name, good := verifyResume(c.hub.cfg.Secrets(), m.resume, m.room, *c.user)
-	id, unsaved := sessionOf(name)
-	if m.resume != "" && !good {
-		return Session{}, errStale()
+	fresh := Session{Room: m.room, User: *c.user, Joined: time.Now().UnixMilli()}
+	var id string
+	var unsaved time.Time
+	if m.resume != "" {
+		name, good := verifyResume(c.hub.cfg.Secrets(), m.resume, m.room, *c.user)
+		if !good {
+			return Session{}, errStale()
+		}
+		id, unsaved = sessionOf(name)
 	}
 	if mem := c.member(m.room); mem != nil {
 		if m.resume != "" && id != mem.session {
@@ -118,6 +122,7 @@ func (c *Conn) claim(ctx context.Context, m *message) (Session, error) {
 		return mem.snapshotRecord(), nil
 	}
 	if m.resume == "" {
+		fresh.ID = newID()
 		return fresh, nil
 	}
 	if c.hub.hasEnded(id) {
@@ -300,7 +305,12 @@ func (r *room) joinedFrame(id string, m *member, at entry, token string) *Frame 
 	if r.seq.head.Seq > head.Seq {
 		head = r.seq.head
 	}
-	buf := appendOptional(frameOf("joined"), "id", id)
+	all := r.participantsLocked()
+	size := 512 + 128*len(all) // what it takes as a rule, so that it grows seldom
+	if at.snapshot != nil {
+		size += len(at.snapshot.Data)
+	}
+	buf := appendOptional(roomyFrame("joined", size), "id", id)
 	buf = appendField(buf, "room", r.id)
 	if m.session != "" {
 		buf = appendField(buf, "session", m.session)
@@ -318,7 +328,7 @@ func (r *room) joinedFrame(id string, m *member, at entry, token string) *Frame 
 		buf = appendString(append(buf, `,"snapshot":{"position":`...), at.snapshot.Position.String())
 		buf = append(appendRaw(buf, "data", at.snapshot.Data), '}')
 	}
-	buf = appendParticipants(appendName(buf, "participants"), r.participantsLocked())
+	buf = appendParticipants(appendName(buf, "participants"), all)
 	buf = appendField(buf, "state", string(worse(r.hub.told(), r.told)))
 	return seal("joined", appendField(buf, "durability", h.durability()))
 }

@@ -21,6 +21,9 @@ import (
 // bearerPrefix goes before a token that is offered as a sub-protocol, as browsers can set no header.
 const bearerPrefix = "flow.bearer."
 
+// roomForHello is what the answer to an upgrade takes as a rule.
+const roomForHello = 384
+
 // handshake is what is known of a socket before it is one.
 type handshake struct {
 	hub    *flow.Hub
@@ -161,7 +164,7 @@ func takeOver(c *fiber.Ctx, flowOffered bool, run func(conn net.Conn, hello []by
 	}
 	ctx.HijackSetNoResponse(true)
 	ctx.Hijack(func(conn net.Conn) {
-		hello := ctx.Response.Header.AppendBytes(nil)
+		hello := ctx.Response.Header.AppendBytes(make([]byte, 0, roomForHello))
 		shed(ctx)
 		run(conn, hello)
 	})
