@@ -43,8 +43,8 @@ func TestStream_Hostile_talkative(t *testing.T) {
 // What a client sends in one breath with its handshake is read like what comes later, whichever way Fiber
 // keeps its memory.
 func TestSocket_Upgrade_earlyFrames(t *testing.T) {
-	for _, reduce := range []bool{false, true} {
-		s := start(t, options{hub: anonymous, fiber: fiber.Config{ReduceMemoryUsage: reduce}})
+	for _, config := range []fiber.Config{{}, {ReduceMemoryUsage: true}, {ReadBufferSize: 64 << 10}} {
+		s := start(t, options{hub: anonymous, fiber: config})
 		conn, err := net.Dial("tcp", s.addr)
 		if err != nil {
 			t.Fatal(err)
@@ -53,7 +53,7 @@ func TestSocket_Upgrade_earlyFrames(t *testing.T) {
 		var early []byte
 		early = append(early, "GET /collab/ws HTTP/1.1\r\nHost: x\r\n"+upgradeHeader+"\r\n"...)
 		early = append(early, masked(0x81, []byte(`{"type":"ping","id":"early"}`))...)
-		early = append(early, masked(0x01, []byte(strings.Repeat(" ", 1000)))...)
+		early = append(early, masked(0x01, []byte(strings.Repeat(" ", 20_000)))...)
 		if _, err := conn.Write(early); err != nil {
 			t.Fatal(err)
 		}

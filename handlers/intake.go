@@ -35,16 +35,19 @@ func newIntake(conn net.Conn, raw syscall.RawConn, b *buffers) *intake {
 }
 
 // salvage takes over what fasthttp has read behind the handshake. A deadline that is over lets it give what
-// it has, and read no more.
+// it has, which is at most fiber.Config.ReadBufferSize, and read no more.
 func (in *intake) salvage(conn net.Conn) {
 	if conn.SetReadDeadline(time.Unix(1, 0)) != nil {
 		return // the connection is gone, as the first read will find
 	}
+	in.room()
 	for {
-		in.room()
+		if len(*in.buf) == cap(*in.buf) {
+			in.buf = in.buffers.grow(in.buf)
+		}
 		n, err := in.conn.Read((*in.buf)[len(*in.buf):cap(*in.buf)])
 		*in.buf = (*in.buf)[:len(*in.buf)+n]
-		if err != nil || n == 0 || len(*in.buf) == cap(*in.buf) {
+		if err != nil || n == 0 {
 			break
 		}
 	}
