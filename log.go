@@ -75,8 +75,8 @@ type Log interface {
 	Health(room string) Health
 }
 
-// ImmediateLog is a [Log] whose Append never waits, for a network or a disk. The hub calls it where an
-// operation comes in, and saves the goroutine that would wait in its place.
+// ImmediateLog is a [Log] whose Append and Read never wait, for a network or a disk. The hub calls them where
+// an operation or a client comes in, and saves the goroutine that would wait in its place.
 type ImmediateLog interface {
 	Log
 

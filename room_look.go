@@ -24,7 +24,10 @@ func (r *room) look(ctx context.Context, session string, at Position) (Page, err
 	if l == nil {
 		return r.lookAlone(ctx, session, at)
 	}
-	if leads {
+	switch {
+	case leads && r.hub.quick: // nobody waits long, and a goroutine would cost more than the read
+		r.lookOn()
+	case leads:
 		r.hub.spawn(r.lookOn)
 	}
 	select {

@@ -21,6 +21,9 @@ func Register(router fiber.Router, config ...Config) {
 	}
 }
 
+// socketPath is where sockets are opened.
+const socketPath = "/ws"
+
 // access is what a route asks of the one who calls it.
 type access uint8
 
@@ -59,7 +62,7 @@ type route struct {
 func (e *endpoints) routes() []route {
 	const get, post, put, del = fiber.MethodGet, fiber.MethodPost, fiber.MethodPut, fiber.MethodDelete
 	return []route{
-		{get, "/ws", public, e.upgrade}, // the first message may say who it is
+		{get, socketPath, public, e.upgrade}, // the first message may say who it is
 
 		{get, livePath, public, e.live},
 		{get, "/health/ready", public, e.ready},
