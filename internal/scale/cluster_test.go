@@ -175,7 +175,8 @@ func TestCluster_Operations(t *testing.T) {
 }
 
 // Presence of a room is one message of each instance on which somebody moved, whatever the number of people,
-// and each member gets one frame of each such instance: rooms that are on many instances cost more.
+// and each member gets one frame of each such instance: rooms that are on many instances cost more. Whoever
+// moved is stored once in five seconds, however often that was.
 func TestCluster_Presence(t *testing.T) {
 	for name, place := range map[string]func(room, member int) int{"by chance": byChance, "by room": byRoom} {
 		t.Run(name, func(t *testing.T) {
@@ -201,6 +202,9 @@ func TestCluster_Presence(t *testing.T) {
 				within(t, "messages published", published, windows*open, 2*windows*open)
 				within(t, "messages heard", s.sum(func(c *counts) int64 { return c.heard.Load() }),
 					windows*heard, 2*windows*heard)
+				pass(5 * time.Second)
+				stored := s.sum(func(c *counts) int64 { return c.stored.Load() })
+				within(t, "sessions stored", stored, len(s.users), 2*len(s.users))
 				within(t, "frames to members", s.sum(func(c *counts) int64 { return c.frames.Load() }),
 					windows*open*members, 2*windows*open*members)
 			})
