@@ -198,6 +198,7 @@ func (h *Hub) save(ctx context.Context, m *member) bool {
 	s := m.record()
 	over := m.ended || m.gone && m.room.members[m.session] != nil // a newer member has the session
 	rival := m.rival || s.Instance == ""
+	fleeting := m.fleeting && s.Instance == ""
 	m.unsaved, m.rival = false, false
 	m.room.mu.Unlock()
 	switch {
@@ -206,8 +207,10 @@ func (h *Hub) save(ctx context.Context, m *member) bool {
 	case rival && h.elsewhere(ctx, s):
 		m.finish(LeaveReplaced, func() bool { return m.claimed == s.Claimed })
 		return true
+	case fleeting && h.cfg.Sessions.Delete(ctx, s.ID) == nil:
+		return true
 	}
-	if h.cfg.Sessions.Put(ctx, s) == nil {
+	if !fleeting && h.cfg.Sessions.Put(ctx, s) == nil {
 		return true
 	}
 	m.room.mu.Lock()

@@ -30,6 +30,7 @@ type member struct {
 	unsaved  bool                 // the store does not have the present state
 	rival    bool                 // the store was away: another instance may have taken the session meanwhile
 	ended    bool                 // for good: the store must not have it
+	fleeting bool                 // it is not kept when its socket is gone: its user has left too many behind
 	guessed  bool                 // cursor was taken as good while the log was away, and must be checked
 	locks    map[string]time.Time // until when it has which
 	unsure   bool                 // it came from elsewhere, and may have locks in the backend

@@ -25,7 +25,12 @@ type payer struct {
 	buckets  [payKinds]bucket
 	untold   [payKinds]int64 // taken, and not told to the meter yet
 	reported bool            // it waits for the meter
+	lasting  supply          // of sessions that outlive their sockets
 }
+
+// lastingSessions is how many sessions that outlive their sockets a user may begin within their TTL, if it may not
+// have more sockets than that.
+const lastingSessions = 1000
 
 // newPayerRates returns what each bucket gains a second.
 func newPayerRates(q Quotas) [payKinds]int {
@@ -53,6 +58,13 @@ func (p *payer) take(kind, n int, now time.Time) (wait time.Duration) {
 	return 0
 }
 
+// takeSession reports whether a session that begins may outlive its socket.
+func (p *payer) takeSession(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lasting.take(now, max(lastingSessions, p.hub.cfg.Quotas.UserSockets), p.hub.cfg.SessionTTL)
+}
+
 // report returns what is to be told to the meter, and counts it as told.
 func (p *payer) report() Spending {
 	p.mu.Lock()
@@ -76,6 +88,9 @@ func (p *payer) idle(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.sockets > 0 || p.reported {
+		return false
+	}
+	if !p.lasting.full(now, max(lastingSessions, p.hub.cfg.Quotas.UserSockets), p.hub.cfg.SessionTTL) {
 		return false
 	}
 	for i := range p.buckets {

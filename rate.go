@@ -34,6 +34,36 @@ func (b *bucket) takeMany(now time.Time, rate, n int) (wait time.Duration) {
 // said that twice of what it holds is missing.
 func (b *bucket) idle(now time.Time) bool { return now.Sub(b.last) > 5*time.Second }
 
+// supply is a bucket for what is kept for long: it holds so many, and is full again after a time. Its zero
+// value is full. It is not safe for concurrent use.
+type supply struct {
+	spent float64
+	last  time.Time
+}
+
+// take takes one of a supply that holds most and is full again after refill; false when there is none.
+func (s *supply) take(now time.Time, most int, refill time.Duration) bool {
+	s.gain(now, most, refill)
+	if s.spent+1 > float64(most) {
+		return false
+	}
+	s.spent++
+	return true
+}
+
+// full reports whether nothing is missing.
+func (s *supply) full(now time.Time, most int, refill time.Duration) bool {
+	s.gain(now, most, refill)
+	return s.spent == 0
+}
+
+func (s *supply) gain(now time.Time, most int, refill time.Duration) {
+	if passed := now.Sub(s.last); passed > 0 {
+		s.spent = max(0, s.spent-float64(most)*passed.Seconds()/refill.Seconds())
+		s.last = now
+	}
+}
+
 // excess watches for a client that stays over its limits: ten seconds of it end the socket.
 type excess struct {
 	since time.Time // the first refusal of the current stretch

@@ -163,3 +163,33 @@ func TestExcess_Refused(t *testing.T) {
 		}
 	})
 }
+
+// A supply gives what it holds, gains it again over its time and no faster, and is full after that, whatever the
+// clock does.
+func TestSupply_Take(t *testing.T) {
+	var s supply
+	now := epoch()
+	takeAll := func() (count int) {
+		for s.take(now, 10, time.Hour) {
+			count++
+		}
+		return count
+	}
+	if n := takeAll(); n != 10 {
+		t.Errorf("a full one gave %d", n)
+	}
+	now = now.Add(-time.Minute)
+	if n := takeAll(); n != 0 || s.full(now, 10, time.Hour) {
+		t.Errorf("with the clock set back it gave %d", n)
+	}
+	now = now.Add(31 * time.Minute)
+	if n := takeAll(); n != 5 {
+		t.Errorf("half an hour later it gave %d", n)
+	}
+	if now = now.Add(59 * time.Minute); s.full(now, 10, time.Hour) {
+		t.Error("it is full too early")
+	}
+	if now = now.Add(2 * time.Minute); !s.full(now, 10, time.Hour) {
+		t.Error("it is not full after its time")
+	}
+}

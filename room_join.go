@@ -56,6 +56,7 @@ func (c *Conn) tryJoin(ctx context.Context, m *message) error {
 	}
 	fresh := m.resume == "" && c.member(m.room) == nil
 	a := admission{conn: c, id: m.id, session: session, fresh: fresh, access: access, turn: turn, at: at}
+	a.lasts = !fresh || c.payer.takeSession(time.Now())
 	if err := r.admit(ctx, a); err != nil {
 		return err
 	}
@@ -176,6 +177,7 @@ type admission struct {
 	id      string // of the request
 	session Session
 	fresh   bool // the session begins with this join
+	lasts   bool // it may outlive its socket
 	access  Access
 	turn    uint64 // of access, see Conn.askingTurn
 	at      entry
@@ -253,7 +255,7 @@ func (r *room) seatLocked(a admission) (m *member, before *Conn, err error) {
 		return nil, nil, &Error{Code: CodeRoomFull, Message: "the room is full", RetryAfter: 5 * time.Second}
 	}
 	delete(r.remote, s.ID) // it is here now
-	m = &member{room: r, session: s.ID, user: s.User, joined: s.Joined}
+	m = &member{room: r, session: s.ID, user: s.User, joined: s.Joined, fleeting: !a.lasts}
 	r.members[s.ID] = m
 	r.hub.stats.sessions.Add(1)
 	return m, nil, nil
