@@ -116,8 +116,8 @@ func benchSockets(b *testing.B, n int, end peer) ([]*socket, []net.Conn) {
 	shared := newBuffers()
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	app.Get("/ws", func(c *fiber.Ctx) error {
-		return takeOver(c, true, func(conn net.Conn, hello []byte) {
-			s := testSocket(conn, hello, end)
+		return takeOver(c, true, func(conn net.Conn, hello func() []byte) {
+			s := testSocket(conn, hello(), end)
 			s.buffers = shared
 			opened <- s
 			s.serve()

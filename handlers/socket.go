@@ -48,6 +48,7 @@ type socket struct {
 	logger  *slog.Logger
 	chunk   int
 	closed  chan struct{} // closed when the hub has said its last word
+	left    func()        // tells the drain that the socket is over
 
 	beat beat
 
@@ -95,7 +96,7 @@ func (e *endpoints) upgrade(r *request) error {
 		return err
 	}
 	shake := &handshake{hub: r.hub, client: client, server: server, chunk: chunkOf(c)}
-	return takeOver(c, offered, func(conn net.Conn, hello []byte) { e.runSocket(conn, hello, shake) })
+	return takeOver(c, offered, func(conn net.Conn, hello func() []byte) { e.runSocket(conn, hello, shake) })
 }
 
 func errDraining() error {
@@ -142,13 +143,13 @@ func validBearer(token string) bool {
 	return token != ""
 }
 
-// takeOver upgrades a request, and has run serve its connection; hello is the answer, which goes ahead of all
-// that run writes. Compression is never negotiated, and there is no switch for it: a frame of 60 KB may stand
-// for 60 MB, and each compressor takes 800 KB.
+// takeOver upgrades a request, and has run serve its connection; hello returns the answer, which goes ahead of
+// all that run writes. It is to be called once, and forgets the request. Compression is never negotiated, and
+// there is no switch for it: a frame of 60 KB may stand for 60 MB, and each compressor takes 800 KB.
 //
 // The socket needs nothing of contrib's connection, nor of the one inside of it: without them and their five
 // maps it is 1.6 KB smaller. The answer in one write with the first message saves 8 us of a connect.
-func takeOver(c *fiber.Ctx, flowOffered bool, run func(conn net.Conn, hello []byte)) error {
+func takeOver(c *fiber.Ctx, flowOffered bool, run func(conn net.Conn, hello func() []byte)) error {
 	ctx := c.Context()
 	dropBody(&ctx.Request)
 	ctx.Request.Header.Del(fasthttp.HeaderSecWebSocketProtocol) // no token may come back
@@ -163,11 +164,11 @@ func takeOver(c *fiber.Ctx, flowOffered bool, run func(conn net.Conn, hello []by
 		return errUpgradeRequired
 	}
 	ctx.HijackSetNoResponse(true)
-	ctx.Hijack(func(conn net.Conn) {
-		hello := ctx.Response.Header.AppendBytes(make([]byte, 0, roomForHello))
-		shed(ctx)
-		run(conn, hello)
-	})
+	hello := func() []byte {
+		defer shed(ctx)
+		return ctx.Response.Header.AppendBytes(make([]byte, 0, roomForHello))
+	}
+	ctx.Hijack(func(conn net.Conn) { run(conn, hello) })
 	return nil
 }
 
@@ -187,44 +188,50 @@ func dropBody(req *fasthttp.Request) {
 }
 
 // runSocket serves one socket until it ends. It is the last to use the connection.
-func (e *endpoints) runSocket(conn net.Conn, hello []byte, shake *handshake) {
-	defer e.recovered()
-	leave := e.drain.enter(shake.hub, shake.server)
-	defer leave()
+//
+// Between here and the read that waits for the client there are few frames and small ones, and what goes
+// deeper goes over the stage: so a socket that was never busy waits on a stack of 2 KB.
+func (e *endpoints) runSocket(conn net.Conn, hello func() []byte, shake *handshake) {
 	e.stage.enter()
-	defer e.stage.leave()
-	var s *socket
-	err := e.stage.do(func() { s = e.begin(conn, hello, shake) })
-	if err != nil {
-		e.config.Logger.Error("socket panicked", "error", err)
-	}
-	if s != nil {
+	s := &socket{stage: &e.stage, buffers: e.buffers, logger: e.config.Logger}
+	defer s.leave()
+	_ = e.stage.do(func() { s.open(e, conn, hello(), shake) }) // which catches its panics
+	if s.peer != nil {
 		s.serve()
 	}
 }
 
-// recovered logs a panic in place of the end of the process. It is to be deferred.
-func (e *endpoints) recovered() {
+// leave is the last of a socket. Nobody else would catch a panic here.
+func (s *socket) leave() {
 	if p := recover(); p != nil {
-		e.config.Logger.Error("socket panicked", "error", panicError(p))
+		s.logPanic(panicError(p))
 	}
+	if s.left != nil {
+		s.left()
+	}
+	s.stage.leave()
 }
 
-// begin makes a socket of a connection; nil if the hub does not take it.
-func (e *endpoints) begin(conn net.Conn, hello []byte, shake *handshake) *socket {
-	s := &socket{
-		limits: limitsOf(shake.hub.Config()), buffers: e.buffers, stage: &e.stage, logger: e.config.Logger,
-		chunk: shake.chunk, closed: make(chan struct{}),
-	}
+func (s *socket) logPanic(err error) { s.logger.Error("socket panicked", "error", err) }
+
+// open hands the socket to the hub; without a peer if the hub does not take it.
+func (s *socket) open(e *endpoints, conn net.Conn, hello []byte, shake *handshake) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.logPanic(panicError(p))
+		}
+	}()
+	s.left = e.drain.enter(shake.hub, shake.server)
+	s.limits, s.chunk = limitsOf(shake.hub.Config()), shake.chunk
+	s.closed = make(chan struct{})
 	s.take(conn, hello, e.attempts)
 	end, err := shake.hub.Connect(s, shake.client)
 	if err != nil { // the last place went to another, or the hub began to drain
 		s.turnAway(shake.hub.Refused(err))
-		return nil
+		return
 	}
 	s.peer = end
 	s.start()
-	return s
 }
 
 // turnAway ends a socket that the hub did not take.
@@ -245,7 +252,8 @@ func (s *socket) take(conn net.Conn, hello []byte, a *attempts) {
 // start has the client show that it lives, from now on.
 func (s *socket) start() {
 	s.beat.start(s.limits.heartbeat, s.logger, s.ping)
-	s.alive()
+	s.renewed = time.Now()
+	s.extend(s.limits.timeout + s.limits.grain())
 }
 
 // serve reads until the connection ends, and cleans up after it. A panic in between, of a hook of the
@@ -254,7 +262,7 @@ func (s *socket) serve() {
 	var last ending
 	defer func() {
 		if p := recover(); p != nil {
-			s.logger.Error("socket panicked", "error", panicError(p))
+			s.logPanic(panicError(p))
 			last = ending{code: fasthttpws.CloseInternalServerErr, linger: true}
 		}
 		s.end(last)

@@ -40,6 +40,15 @@ type frameReader struct {
 	turn int // the part of the mask that comes next
 }
 
+// await waits for the next frame, if nothing of it is there. It is here that idle sockets wait: the fewer calls
+// deep, the smaller the stack.
+func (f *frameReader) await() error {
+	if f.left > 0 || f.in.buffered() > 0 {
+		return nil
+	}
+	return f.in.fill()
+}
+
 // next reads the header of the next frame, after what is left of the one before.
 func (f *frameReader) next() (frameHead, error) {
 	for f.left > 0 {

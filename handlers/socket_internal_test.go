@@ -36,9 +36,9 @@ func TestSocket_Write_afterTheHandlerReturned(t *testing.T) {
 	returned := make(chan struct{}, 64)
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	app.Get("/ws", func(c *fiber.Ctx) error {
-		return takeOver(c, false, func(conn net.Conn, hello []byte) {
+		return takeOver(c, false, func(conn net.Conn, hello func() []byte) {
 			defer func() { returned <- struct{}{} }()
-			s := testSocket(conn, hello, deaf{})
+			s := testSocket(conn, hello(), deaf{})
 			sockets <- s
 			s.serve()
 		})
@@ -86,8 +86,8 @@ func TestSocket_Close_codes(t *testing.T) {
 	sockets := make(chan *socket, 1)
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	app.Get("/ws", func(c *fiber.Ctx) error {
-		return takeOver(c, false, func(conn net.Conn, hello []byte) {
-			s := testSocket(conn, hello, deaf{})
+		return takeOver(c, false, func(conn net.Conn, hello func() []byte) {
+			s := testSocket(conn, hello(), deaf{})
 			sockets <- s
 			s.serve()
 		})
@@ -127,9 +127,9 @@ func TestTakeOver(t *testing.T) {
 		c.Set("X-App", "here")
 		c.Locals("of the app", "secret")
 		ctx := c.Context()
-		return takeOver(c, true, func(conn net.Conn, hello []byte) {
+		return takeOver(c, true, func(conn net.Conn, hello func() []byte) {
+			_, _ = conn.Write(hello())
 			kept <- fmt.Sprint(&ctx.Request.Header, &ctx.Response.Header, ctx.URI(), ctx.UserValue("of the app"))
-			_, _ = conn.Write(hello)
 		})
 	})
 	conn, err := net.Dial("tcp", serveApp(t, app))

@@ -27,6 +27,9 @@ type limits struct {
 
 func limitsOf(c flow.Config) limits { return limits{heartbeat: c.Heartbeat, timeout: c.Timeout} }
 
+// grain is how precisely the time for a sign of life is kept.
+func (l limits) grain() time.Duration { return min(coarse, l.timeout/8) }
+
 // ending is how the reader's side of a socket ended.
 type ending struct {
 	code   int  // of the close frame that is still owed; 0: none
@@ -43,7 +46,7 @@ type incoming struct {
 var (
 	// errNotUTF8: a text is not UTF-8.
 	errNotUTF8 = errors.New("text is not UTF-8")
-	// errPanicked: the hub has panicked over a message, which was logged.
+	// errPanicked: what was done on the stage has panicked.
 	errPanicked = errors.New("panicked")
 )
 
@@ -61,15 +64,15 @@ func (s *socket) ping() {
 }
 
 // alive renews the time that the client has for the next sign of life. While a message is under way
-// nothing does: a client that never ends it would keep its memory for as long as it likes.
+// nothing does: a client that never ends it would keep its memory for as long as it likes. Deadlines are
+// set on the stage, at most once a second: they go deep.
 func (s *socket) alive() {
-	grain := min(coarse, s.limits.timeout/8)
 	s.now = time.Now()
-	if s.message.underway || s.now.Sub(s.renewed) < grain {
+	if s.message.underway || s.now.Sub(s.renewed) < s.limits.grain() {
 		return
 	}
 	s.renewed = s.now
-	s.extend(s.limits.timeout + grain)
+	_ = s.stage.do(func() { s.extend(s.limits.timeout + s.limits.grain()) }) // which cannot panic
 }
 
 // read feeds the hub with messages until the connection ends. After it has asked for the end, it reads
@@ -78,6 +81,9 @@ func (s *socket) read() ending {
 	defer s.drop()
 	for {
 		s.alive()
+		if err := s.in.await(); err != nil {
+			return s.ended(err)
+		}
 		head, err := s.in.next()
 		s.alive() // a message that begins has all the time from here
 		switch {
@@ -175,9 +181,26 @@ func (s *socket) gather(size int64) error {
 	return nil
 }
 
-// deliver hands a whole message to the hub.
+// deliver hands a whole message to the hub: over the stage unless the socket is busy, for then its stack has
+// grown, or may.
 func (s *socket) deliver() error {
-	defer s.drop()
+	before := s.heard
+	s.heard = s.now
+	if s.now.Sub(before) <= rarely {
+		err := s.hear()
+		s.drop()
+		return err
+	}
+	var err error
+	panicked := s.stage.do(func() { err = s.hear() })
+	s.drop()
+	if panicked != nil {
+		return panicked
+	}
+	return err
+}
+
+func (s *socket) hear() error {
 	var text []byte
 	if s.message.buf != nil {
 		text = *s.message.buf
@@ -185,21 +208,7 @@ func (s *socket) deliver() error {
 	if !utf8.Valid(text) {
 		return errNotUTF8
 	}
-	before := s.heard
-	s.heard = s.now
-	if s.now.Sub(before) > rarely { // else its stack has grown, or may
-		return s.hear(text)
-	}
 	s.peer.Receive(text)
-	return nil
-}
-
-// hear hands a message to the hub on the stage.
-func (s *socket) hear(text []byte) error {
-	if err := s.stage.do(func() { s.peer.Receive(text) }); err != nil {
-		s.logger.Error("socket panicked", "error", err)
-		return errPanicked
-	}
 	return nil
 }
 
@@ -213,6 +222,9 @@ func (s *socket) drop() {
 
 // ended says what is left to do after a read failed.
 func (s *socket) ended(err error) ending {
+	if errors.Is(err, errPanicked) {
+		s.logPanic(err)
+	}
 	if s.stopping() {
 		return ending{}
 	}

@@ -41,7 +41,7 @@ func TestSocket_Upgrade_refusedAfter(t *testing.T) {
 			app.Get("/ws", func(c *fiber.Ctx) error {
 				client := flow.Client{User: &flow.User{ID: "ann"}}
 				shake := &handshake{hub: hub, client: client, chunk: largeBuffer}
-				return takeOver(c, false, func(conn net.Conn, hello []byte) { e.runSocket(conn, hello, shake) })
+				return takeOver(c, false, func(conn net.Conn, hello func() []byte) { e.runSocket(conn, hello, shake) })
 			})
 			address := serveApp(t, app)
 			first := dialApp(t, address)
