@@ -29,7 +29,7 @@ type Costs struct {
 func Measured() Costs {
 	return Costs{
 		Operation: 40, Move: 15, Write: 14, Published: 50, Heard: 80, Beat: 46, Return: 270, Keep: 50, Socket: 20 << 10,
-		Batch: 50, Message: 25, Listener: 10, Session: 60, Kept: 25, Send: 0.7, Other: 1.6, BusBytes: 2600,
+		Batch: 50, Message: 25, Listener: 10, Session: 60, Kept: 25, Send: 0.8, Other: 2, BusBytes: 2600,
 	}
 }
 

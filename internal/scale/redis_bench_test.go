@@ -59,11 +59,13 @@ func number(b *testing.B, text string) float64 {
 	return n
 }
 
-func connect(b *testing.B, s *redistest.Server) *redisx.Conn {
+func connect(b *testing.B, mode redisx.Mode, servers ...*redistest.Server) *redisx.Conn {
 	b.Helper()
-	conn, err := redisx.Open(b.Context(), redisx.Config{
-		Addrs: []string{s.Addr()}, Timeout: patience, Logger: slog.New(slog.DiscardHandler),
-	})
+	config := redisx.Config{Mode: mode, Timeout: patience, Logger: slog.New(slog.DiscardHandler)}
+	for _, s := range servers {
+		config.Addrs = append(config.Addrs, s.Addr())
+	}
+	conn, err := redisx.Open(b.Context(), config)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -71,27 +73,49 @@ func connect(b *testing.B, s *redistest.Server) *redisx.Conn {
 	return conn
 }
 
-// BenchmarkRedis_Append is what operations of 200 bytes in 100 rooms cost Redis, by the batch.
+// BenchmarkRedis_Append is what operations of 200 bytes in 16 rooms cost Redis, by the batch, when nobody
+// listens; and all nodes of a Cluster together, where each operation alone is a message on its bus.
 func BenchmarkRedis_Append(b *testing.B) {
 	for _, size := range []int{1, 4, 32} {
 		b.Run(fmt.Sprint("batch=", size), func(b *testing.B) {
 			server := redistest.Start(b)
-			log := redisx.NewLog(connect(b, server))
-			data := []byte(`"` + strings.Repeat("x", 198) + `"`)
+			log := redisx.NewLog(connect(b, redisx.Single, server))
 			m := newMeter(b, server)
-			each(b, b.N, func(worker, i int) error {
-				batch := flow.Batch{Operations: make([]flow.Operation, size)}
-				for k := range batch.Operations {
-					batch.Operations[k] = flow.Operation{
-						Session: "session", N: uint64(i*size + k + 1), User: "user", Time: 1, Data: data,
-					}
-				}
-				_, err := log.Append(b.Context(), fmt.Sprint("room-", worker), batch)
-				return err
-			})
+			appendTo(b, log, size)
 			m.report(b.N*size, "op")
 		})
 	}
+	b.Run("cluster", func(b *testing.B) {
+		nodes := redistest.StartCluster(b)
+		log := redisx.NewLog(connect(b, redisx.Cluster, nodes...))
+		meters := make([]*meter, len(nodes))
+		for i, node := range nodes {
+			meters[i] = newMeter(b, node)
+		}
+		appendTo(b, log, 1)
+		var all float64
+		for _, m := range meters {
+			cpu, _ := m.look()
+			all += cpu - m.cpu
+		}
+		b.ReportMetric(all/float64(b.N)*1e6, "all-us/op")
+	})
+}
+
+// appendTo appends batches, each worker to its own room.
+func appendTo(b *testing.B, log *redisx.Log, size int) {
+	b.Helper()
+	data := []byte(`"` + strings.Repeat("x", 198) + `"`)
+	each(b, b.N, func(worker, i int) error {
+		batch := flow.Batch{Operations: make([]flow.Operation, size)}
+		for k := range batch.Operations {
+			batch.Operations[k] = flow.Operation{
+				Session: "session", N: uint64(i*size + k + 1), User: "user", Time: 1, Data: data,
+			}
+		}
+		_, err := log.Append(b.Context(), fmt.Sprint("room-", worker), batch)
+		return err
+	})
 }
 
 // workers is how many work at a time, each in a room of its own.
@@ -118,7 +142,7 @@ func each(b *testing.B, n int, do func(worker, i int) error) {
 // and to write it again with another instance; and to write it when its presence has changed.
 func BenchmarkRedis_Session(b *testing.B) {
 	server := redistest.Start(b)
-	store := redisx.NewSessionStore(connect(b, server))
+	store := redisx.NewSessionStore(connect(b, redisx.Single, server))
 	session := func(worker, i int, instance string) flow.Session {
 		return flow.Session{
 			ID: fmt.Sprintf("session-%02d-%09d", worker, i), Room: fmt.Sprintf("room-%d-%d", worker, i/5),
@@ -158,7 +182,7 @@ func BenchmarkRedis_Publish(b *testing.B) {
 				listen(b, client)
 			}
 			m := newMeter(b, server)
-			publish(b, client)
+			publish(b, client, 16)
 			m.report(b.N, "message")
 		})
 	}
@@ -185,47 +209,51 @@ func listen(b *testing.B, client *redis.Client) {
 	})
 }
 
-// publish publishes in pipelines of 16, as the bus does when much is under way.
-func publish(b *testing.B, client *redis.Client) {
+// publish publishes b.N messages or a few more: in pipelines, as the bus does when much is under way, or in
+// pipelines of one, as scripts do.
+func publish(b *testing.B, client *redis.Client, size int) {
 	b.Helper()
 	payload := strings.Repeat("x", 300)
-	for left := b.N; left > 0; left -= 16 {
+	each(b, (b.N+size-1)/size, func(int, int) error {
 		_, err := client.Pipelined(b.Context(), func(p redis.Pipeliner) error {
-			for range min(left, 16) {
+			for range size {
 				p.Publish(b.Context(), "topic", payload)
 			}
 			return nil
 		})
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
+		return err
+	})
 }
 
 // BenchmarkRedis_Bus is what a message costs the nodes of a Cluster, of which each gets every message: the one
 // that it is published at, and each of the others.
 func BenchmarkRedis_Bus(b *testing.B) {
-	for _, size := range []int{1, 3, 6, 12} {
-		b.Run(fmt.Sprint("nodes=", size), func(b *testing.B) {
-			all := meet(b, size)
-			first := all[0].Client(b)
-			meters := make([]*meter, size)
-			for i, node := range all {
-				meters[i] = newMeter(b, node)
-			}
-			publish(b, first)
-			settled(b, all, int64(b.N)*int64(size-1))
-			var others float64
-			for _, m := range meters[1:] {
-				cpu, _ := m.look()
-				others += cpu - m.cpu
-			}
-			cpu, _ := meters[0].look()
-			b.ReportMetric((cpu-meters[0].cpu)/float64(b.N)*1e6, "sender-us/message")
-			if size > 1 {
-				b.ReportMetric(others/float64(size-1)/float64(b.N)*1e6, "other-us/message")
-			}
-		})
+	for _, atOnce := range []int{1, 16} {
+		for _, size := range []int{1, 3, 6, 12} {
+			b.Run(fmt.Sprintf("pipeline=%d/nodes=%d", atOnce, size), func(b *testing.B) { onBus(b, size, atOnce) })
+		}
+	}
+}
+
+func onBus(b *testing.B, size, atOnce int) {
+	b.Helper()
+	all := meet(b, size)
+	first := all[0].Client(b)
+	meters := make([]*meter, size)
+	for i, node := range all {
+		meters[i] = newMeter(b, node)
+	}
+	publish(b, first, atOnce)
+	settled(b, all, int64(b.N)*int64(size-1))
+	var others float64
+	for _, m := range meters[1:] {
+		cpu, _ := m.look()
+		others += cpu - m.cpu
+	}
+	cpu, _ := meters[0].look()
+	b.ReportMetric((cpu-meters[0].cpu)/float64(b.N)*1e6, "sender-us/message")
+	if size > 1 {
+		b.ReportMetric(others/float64(size-1)/float64(b.N)*1e6, "other-us/message")
 	}
 }
 
