@@ -212,7 +212,10 @@ export class Client extends Emitter {
       const err = errorOf(m);
       this._emit("error", err);
       if (err.code === "token_expired" && this.#options.getToken) return this.#link.end(4101);
-      if (!this.#ready) this.#finish(err.code);
+      if (this.#ready) return;
+      if (!PASSING.has(err.code)) return this.#finish(err.code);
+      this.#bye = { reconnect: err.retryAfter ?? 1000 };
+      this.#link.end(1000);
     });
   }
 

@@ -178,6 +178,28 @@ test("Client.token/refused", async () => {
   same([world.client.status, world.client.reason], ["closed", "unauthenticated"]);
 });
 
+// A server that has no place for the user now is asked again, not before it said.
+test("Client.token/no place now", async () => {
+  const world = open({ token: "good" });
+  const room = world.client.join("board", { storage: null });
+  await settle();
+  world.socket().lose();
+  await world.clock.advance(1000);
+  world.socket().accept({ user: null });
+  const [auth] = await world.socket().take("auth");
+  world.socket().say({ type: "error", id: auth.id, code: "rate_limited", message: "later", retryAfter: 5000 });
+  same([world.client.status, world.sockets.length], ["reconnecting", 2]);
+  await world.clock.advance(4999);
+  same(world.sockets.length, 2);
+  await world.clock.advance(1000);
+  same(world.sockets.length, 3);
+  world.socket().accept({ user: null });
+  const [again] = await world.socket().take("auth");
+  world.socket().say({ type: "ok", id: again.id, user: "ada" });
+  await world.socket().joined();
+  same(room.status, "live");
+});
+
 // A server that was only away is found again, and an anonymous welcome is not taken for ours.
 test("Client.token/after an outage of a server with anonymous users", async () => {
   const world = open({ token: "good" });
