@@ -127,3 +127,24 @@ func TestHub_ReauthorizeAfterGaps(t *testing.T) {
 		t.Errorf("left is %v", left)
 	}
 }
+
+// Who renews a token has the application asked about every room, so it may do that as often as join, and no more. I9
+func TestConn_RenewalRate(t *testing.T) {
+	g := newGrants()
+	h := newHub(t, flow.Config{
+		VerifyToken: timed(), Authorize: g.authorize, Quotas: flow.Quotas{UserJoinsPerSecond: 1},
+	})
+	ann := dial(t, h, "ann")
+	ann.join("r")
+	asked := g.count("ann", "r")
+	eventually(t, "a renewal is refused", func() bool {
+		got := ann.renew("ann 1h")
+		if got.str("type") == "ok" {
+			asked++
+		}
+		return got.str("code") == "rate_limited" && got.num("retryAfter") > 0
+	})
+	if n := g.count("ann", "r"); n != asked {
+		t.Errorf("the application was asked %d times, want %d", n, asked)
+	}
+}

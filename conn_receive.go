@@ -185,6 +185,12 @@ func (c *Conn) auth(m *message) {
 	if !c.needID(m) {
 		return
 	}
+	if c.user != nil { // the application is asked about every room again, as if the client joined
+		if wait := c.payer.take(payJoins, 1, c.now); wait > 0 {
+			c.turnAway(m, wait, true)
+			return
+		}
+	}
 	ctx := context.Background()
 	user, err := c.hub.verifyToken(ctx, m.token)
 	if err != nil {
