@@ -12,9 +12,9 @@ import (
 // request is one exchange with Redis: a command, or a pipeline.
 type request[T any] func(ctx context.Context, client redis.UniversalClient) (T, error)
 
-// call is the way of the backends to Redis, and send is the other. It fails at once while Redis is away, or in a Cluster the
-// node that the key is on, and never lasts longer than the timeout. The error is flow's, except for
-// redis.Nil.
+// call is one of the two ways of the backends to Redis; send is the other. It fails at once while Redis is
+// away, or in a Cluster the node that the key is on, and never lasts longer than the timeout. The error is
+// flow's, except for redis.Nil.
 func call[T any](ctx context.Context, s *subsystem, key string, f request[T]) (T, error) {
 	var none T
 	b := s.of(key)

@@ -3,6 +3,7 @@ package redisx
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 
 	"github.com/redis/go-redis/v9"
 
@@ -14,11 +15,11 @@ type Log struct {
 	conn    *Conn
 	sub     *subsystem
 	feed    *feed
+	echoes  echoes
 	scripts logScripts
 	logTTL  int64 // all in milliseconds
 	keyTTL  int64
 	goneTTL int64
-	horizon int64
 	settle  int64
 }
 
@@ -26,6 +27,12 @@ var _ flow.Log = (*Log)(nil)
 
 // NewLog returns the logs kept on a connection. They need no closing of their own.
 func NewLog(c *Conn) *Log {
+	limit, keyTTL := c.config.OperationLimit, c.config.KeyTTL.Milliseconds()
+	// Go's and Lua's integers are written alike.
+	settings := fmt.Sprintf(
+		"local LIMIT, SLACK, HARD_LIMIT, SWEEP_EVERY, SWEEP_ABOVE, HORIZON, KEY_TTL = %d, %d, %d, %d, %d, %d, '%d'\n",
+		limit, flow.TrimSlack(limit), flow.HardLimit(limit), flow.SweepEvery, flow.SweepAbove,
+		flow.SweepHorizon(c.config.SessionTTL).Milliseconds(), keyTTL)
 	sub := newSubsystem(c, "ordering", &proof{
 		script: redis.NewScript(proveLogSource), names: logProofNames, channel: logProofChannel,
 	}, true)
@@ -33,11 +40,11 @@ func NewLog(c *Conn) *Log {
 		conn:    c,
 		sub:     sub,
 		feed:    newFeed(sub),
-		scripts: newLogScripts(),
+		echoes:  echoes{rooms: map[string]*echo{}},
+		scripts: newLogScripts(settings),
 		logTTL:  c.config.OperationTTL.Milliseconds(),
-		keyTTL:  c.config.KeyTTL.Milliseconds(),
+		keyTTL:  keyTTL,
 		goneTTL: c.config.TombstoneTTL.Milliseconds(),
-		horizon: flow.SweepHorizon(c.config.SessionTTL).Milliseconds(),
 		settle:  max(0, c.config.Settle.Milliseconds()),
 	}
 }
@@ -58,9 +65,10 @@ type logScripts struct {
 	mark, unmark, marked                *redis.Script
 }
 
-func newLogScripts() logScripts {
+// newLogScripts takes the settings that append.lua begins with.
+func newLogScripts(settings string) logScripts {
 	return logScripts{
-		append:  redis.NewScript(positionSource + writeSource + appendSource),
+		append:  redis.NewScript(settings + positionSource + writeSource + appendSource),
 		restore: redis.NewScript(positionSource + writeSource + restoreSource),
 		heal:    redis.NewScript(positionSource + writeSource + healSource),
 		read:    redis.NewScript(positionSource + readSource),
@@ -93,13 +101,18 @@ func (l *Log) Delete(ctx context.Context, room string) error {
 
 // Follow implements [flow.Log].
 func (l *Log) Follow(room string, f func(flow.Feed)) (stop func()) {
-	return l.feed.subscribe(l.channel(room), func(n notice) {
+	leave := l.echoes.follow(room)
+	unsubscribe := l.feed.subscribe(l.channel(room), func(n notice) {
 		switch {
 		case n.gap || n.payload == gapPayload:
 			f(flow.Feed{Gap: true})
 		case n.payload == deletedPayload:
 			f(flow.Feed{Deleted: true})
 		default:
+			if operations := l.echoes.hear(room, n.payload); operations != nil {
+				f(flow.Feed{Operations: operations})
+				return
+			}
 			operations, err := decodeOperations(n.payload)
 			if err != nil {
 				l.conn.config.Logger.Debug("ignored a message that is no feed", "room", room, "error", err)
@@ -108,6 +121,10 @@ func (l *Log) Follow(room string, f func(flow.Feed)) (stop func()) {
 			f(flow.Feed{Operations: operations})
 		}
 	})
+	return func() {
+		unsubscribe()
+		leave()
+	}
 }
 
 // Health implements [flow.Log].

@@ -20,13 +20,19 @@ func (l *Log) Append(ctx context.Context, room string, b flow.Batch) ([]flow.App
 		script, args = l.scripts.restore, l.restoreArgs
 	case b.Key != "":
 		names = append(names, l.conn.key.room(room, "key:"+encoded(b.Key)), l.conn.key.room(room, "epoch"))
+	case b.Fence.Seq > 0:
+		names = names[:4] // without a log nothing is written, so nobody asks for what is being saved
 	}
 	answer, err := l.ask(ctx, room, script, names, args(room, b)...)
 	if err != nil {
 		return nil, err
 	}
 	text, _ := answer.(string)
-	return parseAnswers(text, len(b.Operations))
+	answers, err := parseAnswers(text, len(b.Operations))
+	if err == nil && !b.Restore { // that is told as a gap
+		l.echoes.note(room, b, answers)
+	}
+	return answers, err
 }
 
 // writeArgs lists what write.lua takes, and has place for more arguments after that.
@@ -37,14 +43,13 @@ func (l *Log) writeArgs(room string, fence flow.Position, flag string, more int)
 
 // appendArgs lists what append.lua takes.
 func (l *Log) appendArgs(room string, b flow.Batch) []any {
-	limit, flag := l.conn.config.OperationLimit, ""
+	flag := ""
 	if b.Jump {
 		flag = "jump"
 	}
-	args := l.writeArgs(room, b.Fence, flag, 8+6*len(b.Operations))
-	args = append(args, limit, flow.TrimSlack(limit), flow.SweepEvery, flow.SweepAbove, l.horizon, "", l.keyTTL,
-		flow.HardLimit(limit))
-	place := len(args) - 3 // of the content
+	args := l.writeArgs(room, b.Fence, flag, 1+6*len(b.Operations))
+	args = append(args, "")
+	place := len(args) - 1 // of the content
 	content := sha1.New()  //nolint:gosec // see the import
 	for i := range b.Operations {
 		o := &b.Operations[i]

@@ -12,9 +12,12 @@ import (
 )
 
 const (
-	// patience is how long a call waits at most for a round trip that is under way. So a Redis that is slow
+	// patience is how long a call waits at most for round trips that are under way. So a Redis that is slow
 	// or far away is asked as soon, and as often, as if every call went alone.
 	patience = time.Millisecond
+	// tripsAtOnce are under way before anybody waits: while Redis works on one, the instance works on the
+	// answers of the other.
+	tripsAtOnce = 2
 	// pipeAtOnce is how many calls go together at most.
 	pipeAtOnce = 128
 )
@@ -59,7 +62,7 @@ func (p *pipe) do(ctx context.Context, commands []redis.Cmder) error {
 func (p *pipe) enter(commands []redis.Cmder) *parcel {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.underWay == 0 {
+	if p.underWay < tripsAtOnce {
 		p.underWay++
 		return nil
 	}
@@ -81,7 +84,7 @@ func (p *pipe) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.underWay--
-	if p.underWay == 0 && len(p.waiting) > 0 {
+	if p.underWay < tripsAtOnce && len(p.waiting) > 0 {
 		p.carryLocked()
 	}
 }

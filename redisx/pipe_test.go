@@ -153,13 +153,13 @@ func TestPipe_Together(t *testing.T) {
 		s := newStage(t)
 		wantDone(t, "a lone call", s.append(t.Context(), "first"), "")
 		release := s.holding()
-		a := s.append(t.Context(), "a")
+		a, other := s.append(t.Context(), "a"), s.append(t.Context(), "other")
 		b, c := s.append(t.Context(), "b"), s.append(t.Context(), "c")
-		s.wantTrips(t, "first", "a")
+		s.wantTrips(t, "first", "a", "other")
 		release()
 		synctest.Wait()
-		s.wantTrips(t, "first", "a", "b c")
-		for _, done := range []<-chan error{a, b, c} {
+		s.wantTrips(t, "first", "a", "other", "b c")
+		for _, done := range []<-chan error{a, other, b, c} {
 			wantDone(t, "a call", done, "")
 		}
 		wantDone(t, "a lone call", s.append(t.Context(), "last"), "")
@@ -172,16 +172,16 @@ func TestPipe_Slow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		release := s.holding()
-		a := s.append(t.Context(), "a")
+		busy, a := s.append(t.Context(), "busy"), s.append(t.Context(), "a")
 		b := s.append(t.Context(), "b")
 		pass(2 * time.Millisecond)
 		c := s.append(t.Context(), "c")
 		d := s.append(t.Context(), "d")
 		pass(2 * time.Millisecond)
-		s.wantTrips(t, "a", "b", "c d")
+		s.wantTrips(t, "busy", "a", "b", "c d")
 		release()
 		synctest.Wait()
-		for _, done := range []<-chan error{a, b, c, d} {
+		for _, done := range []<-chan error{busy, a, b, c, d} {
 			wantDone(t, "a call", done, "")
 		}
 		if h := s.log.Health(""); h.State != flow.Live {
@@ -196,7 +196,7 @@ func TestPipe_Many(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		release := s.holding()
-		all := []<-chan error{s.append(t.Context(), "a")}
+		all := []<-chan error{s.append(t.Context(), "a"), s.append(t.Context(), "b")}
 		for i := range 300 {
 			all = append(all, s.append(t.Context(), fmt.Sprint(i)))
 		}
@@ -205,8 +205,8 @@ func TestPipe_Many(t *testing.T) {
 		for _, done := range all {
 			wantDone(t, "a call", done, "")
 		}
-		if len(s.trips) != 4 {
-			t.Errorf("%d round trips, want 1 and 3 of at most 128 calls", len(s.trips))
+		if len(s.trips) != 5 {
+			t.Errorf("%d round trips, want 2 and 3 of at most 128 calls", len(s.trips))
 		}
 	})
 }
@@ -218,12 +218,13 @@ func TestPipe_Wrong(t *testing.T) {
 		s := newStage(t)
 		s.wrong = "wrong"
 		release := s.holding()
+		busy := s.append(t.Context(), "busy")
 		a, b := s.append(t.Context(), "a"), s.append(t.Context(), "b")
 		wrong, c := s.append(t.Context(), "wrong"), s.append(t.Context(), "c")
 		release()
 		synctest.Wait()
-		s.wantTrips(t, "a", "b wrong c")
-		for _, done := range []<-chan error{a, b, c} {
+		s.wantTrips(t, "busy", "a", "b wrong c")
+		for _, done := range []<-chan error{busy, a, b, c} {
 			wantDone(t, "a call beside a wrong one", done, "")
 		}
 		wantDone(t, "the wrong one", wrong, flow.CodeInternal)
@@ -237,6 +238,7 @@ func TestPipe_Away(t *testing.T) {
 		s := newStage(t)
 		release := s.holding()
 		defer release()
+		s.append(t.Context(), "busy")
 		a, b := s.append(t.Context(), "a"), s.append(t.Context(), "b")
 		pass(499*time.Millisecond + 500*time.Microsecond)
 		late := s.append(t.Context(), "late") // still waits when that is known
@@ -246,7 +248,7 @@ func TestPipe_Away(t *testing.T) {
 		wantDone(t, "the second", b, flow.CodeUnavailable)
 		wantDone(t, "who came late", late, flow.CodeUnavailable)
 		wantDone(t, "who comes now", s.append(t.Context(), "now"), flow.CodeUnavailable)
-		s.wantTrips(t, "a", "b")
+		s.wantTrips(t, "busy", "a", "b")
 	})
 }
 
@@ -257,6 +259,7 @@ func TestPipe_GiveUp(t *testing.T) {
 		s := newStage(t)
 		release := s.holding()
 		a := s.append(t.Context(), "a")
+		s.append(t.Context(), "busy")
 		ctx, cancel := context.WithCancel(t.Context())
 		b := s.append(ctx, "b")
 		cancel()
@@ -277,6 +280,7 @@ func TestPipe_Close(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		release := s.holding()
+		s.append(t.Context(), "busy")
 		a, b := s.append(t.Context(), "a"), s.append(t.Context(), "b")
 		pass(2 * time.Millisecond)
 		c := s.append(t.Context(), "c")
