@@ -56,6 +56,9 @@ func (c *Conn) Receive(text []byte) {
 }
 
 func (c *Conn) handle(m *message) {
+	if !c.idle {
+		c.now = time.Now() // not the first of the text: hooks may have taken their time
+	}
 	c.idle = false
 	if c.gone() {
 		return
@@ -64,8 +67,7 @@ func (c *Conn) handle(m *message) {
 		c.turnAway(m, wait, true)
 		return
 	}
-	metered := m.kind == "op" || m.kind == "presence" || m.kind == "event" // by their session
-	if (!metered || m.err != nil || c.member(m.room) == nil) && !c.allow(m.id, m.room) {
+	if (!m.metered() || c.member(m.room) == nil) && !c.allow(m.id, m.room) {
 		return
 	}
 	serve, known := c.hub.requests[m.kind]
@@ -82,6 +84,20 @@ func (c *Conn) handle(m *message) {
 		c.refuse(m, Errorf(CodeUnknownType, "this type of message is not known"))
 	default:
 		serve(c, m)
+	}
+}
+
+// metered reports whether a message is counted by its session's own rates.
+func (m *message) metered() bool {
+	switch m.kind {
+	case "op":
+		return m.err == nil && m.n > 0
+	case "presence":
+		return m.err == nil && m.data != nil && m.data[0] == '{'
+	case "event":
+		return m.err == nil
+	default:
+		return false
 	}
 }
 
