@@ -86,7 +86,7 @@ func TestConn_Access(t *testing.T) {
 		}
 		delete(rules, kind)
 		t.Run(kind, func(t *testing.T) {
-			for _, who := range strings.Fields("stranger anonymous tenant none " + aViewer) {
+			for who := range strings.FieldsSeq("stranger anonymous tenant none " + aViewer) {
 				wantMessageRule(t, kind, rule, who)
 			}
 		})
