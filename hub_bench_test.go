@@ -37,7 +37,12 @@ func (m meter) Push(frames []*flow.Frame) (bool, error) { return false, m.Write(
 // crowd opens a hub with members of one room, and returns them. The first has the transport.
 func crowd(b *testing.B, first flow.Transport, members int) []*flow.Conn {
 	b.Helper()
-	h := benchHub(b)
+	return gather(b, benchHub(b), first, members)
+}
+
+// gather has members join one room. The first has the transport.
+func gather(b *testing.B, h *flow.Hub, first flow.Transport, members int) []*flow.Conn {
+	b.Helper()
 	conns := make([]*flow.Conn, members)
 	for i := range conns {
 		c, err := h.Connect(first, flow.Client{User: &flow.User{ID: fmt.Sprint("u", i)}})

@@ -12,6 +12,7 @@ func (h *Hub) watchState(now time.Time, rooms []*room) {
 		r.hurry(now)
 		r.seeToSnapshot(now)
 		r.unshareIdle(now)
+		r.dropRoster(now)
 	}
 	ordering := h.watchSubsystems()
 	state := worse(worse(stateFor(h.cfg.Sessions.Health()), stateFor(h.cfg.Bus.Health())), ordering)

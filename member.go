@@ -49,6 +49,12 @@ func (m *member) participant() Participant {
 	}
 }
 
+// appendTo appends the session as others see it. The room's lock is held.
+func (m *member) appendTo(buf []byte) []byte {
+	buf = appendWho(buf, m.session, m.user.ID, m.user.Profile())
+	return append(appendNumber(m.state.appendTo(appendName(buf, "presence")), "joined", m.joined), '}')
+}
+
 // record returns the session as a store keeps it. The room's lock is held.
 func (m *member) record() Session {
 	s := Session{ID: m.session, Room: m.room.id, User: m.user, Presence: m.state.appendTo(nil), Joined: m.joined}
@@ -83,6 +89,7 @@ func (m *member) renew(c *Conn, level Access, user User, turn uint64) {
 		return
 	}
 	m.user.Name, m.user.Picture, m.unsaved = user.Name, user.Picture, true
+	r.rosterChangedLocked()
 	r.introduceLocked(m.session) // a join tells the profile
 }
 

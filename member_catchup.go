@@ -44,10 +44,19 @@ func (m *member) fromRing(c *Conn) (streams uint64, after Position, guessed, ok 
 	if !m.behind {
 		return 0, Position{}, false, false
 	}
+	if m.feedLocked(c) {
+		return 0, Position{}, false, false
+	}
+	return m.streams, m.cursor, m.guessed, true
+}
+
+// feedLocked feeds a member from the ring, as far as its queue takes it; false when the log must be read instead.
+func (m *member) feedLocked(c *Conn) bool {
+	r := m.room
 	m.guessed = m.guessed || r.differsLocked(m.cursor)
 	entries, inRing := r.ring.after(m.cursor.Seq, feedBytes)
 	if m.guessed || !inRing && m.cursor.Seq < r.seq.head.Seq {
-		return m.streams, m.cursor, m.guessed, true
+		return false
 	}
 	for i := range entries {
 		if !c.offer(entries[i].frame) {
@@ -56,7 +65,7 @@ func (m *member) fromRing(c *Conn) (streams uint64, after Position, guessed, ok 
 		m.cursor = entries[i].frame.Position
 	}
 	m.settleLocked()
-	return 0, Position{}, false, false
+	return true
 }
 
 // fromPage feeds a member from a page of the log; true when there is more to do now.

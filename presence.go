@@ -125,11 +125,15 @@ func (p presence) appendTo(buf []byte) []byte {
 
 // appendParticipant appends a participant.
 func appendParticipant(buf []byte, p Participant) []byte {
-	buf = appendString(append(buf, `{"session":`...), p.Session)
-	buf = appendField(buf, "user", p.User)
-	buf = appendString(append(buf, `,"profile":{"color":`...), p.Profile.Color)
-	buf = appendOptional(buf, "name", p.Profile.Name)
-	buf = appendOptional(buf, "picture", p.Profile.Picture)
-	buf = appendRaw(append(buf, '}'), "presence", p.Presence)
+	buf = appendRaw(appendWho(buf, p.Session, p.User, p.Profile), "presence", p.Presence)
 	return append(appendNumber(buf, "joined", p.Joined), '}')
+}
+
+// appendWho begins a participant.
+func appendWho(buf []byte, session, user string, profile Profile) []byte {
+	buf = appendString(append(buf, `{"session":`...), session)
+	buf = appendField(buf, "user", user)
+	buf = appendString(append(buf, `,"profile":{"color":`...), profile.Color)
+	buf = appendOptional(buf, "name", profile.Name)
+	return append(appendOptional(buf, "picture", profile.Picture), '}')
 }

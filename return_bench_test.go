@@ -18,6 +18,8 @@ type returner struct {
 	joined func(text []byte)
 }
 
+func (r *returner) Push(frames []*flow.Frame) (bool, error) { return false, r.Write(frames) }
+
 func (r *returner) Write(frames []*flow.Frame) error {
 	for _, f := range frames {
 		if f.Type == "joined" && r.joined != nil {

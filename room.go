@@ -48,14 +48,15 @@ type room struct {
 	reading   bool               // a read loop runs
 	again     bool               // the read loop must look once more
 	stirs     bool               // every tick looks at it
-	reads     uint64             // reads that have begun
-	filling   bool               // a read of the log is due because of a hole
-	pages     []*sharedPage      // of the log, for those who are behind
-	looking   bool               // somebody reads for those who join
-	next      *look              // what they wait for
-	regaining bool               // somebody reads the locks of those who come from elsewhere
-	regain    *regain            // what they wait for
-	messages  bucket             // operations and events of all members
+	roster    roster
+	reads     uint64        // reads that have begun
+	filling   bool          // a read of the log is due because of a hole
+	pages     []*sharedPage // of the log, for those who are behind
+	looking   bool          // somebody reads for those who join
+	next      *look         // what they wait for
+	regaining bool          // somebody reads the locks of those who come from elsewhere
+	regain    *regain       // what they wait for
+	messages  bucket        // operations and events of all members
 	joins     bucket
 	deleted   bool
 	closed    bool
@@ -229,6 +230,7 @@ func (r *room) drop(m *member, reason LeaveReason, right func() bool) (c *Conn, 
 // forgetLocked takes a session out of the room's tables.
 func (r *room) forgetLocked(m *member) {
 	delete(r.members, m.session)
+	r.rosterChangedLocked()
 	r.seq.forget(m.session)
 	r.hub.stats.sessions.Add(-1)
 }

@@ -90,6 +90,7 @@ func (r *room) enterLocked(m *member, state presence, isNew bool) {
 		}
 		return
 	}
+	r.rosterGrewLocked(m)
 	for _, d := range r.left {
 		if d.session == m.session {
 			r.showLocked() // a frame tells joins before leaves
@@ -106,6 +107,7 @@ func (r *room) introduceLocked(session string) {
 }
 
 func (r *room) movedLocked(session string, patch presence) {
+	r.rosterChangedLocked()
 	ch := r.changeLocked(session)
 	for _, key := range patch {
 		ch.keys = ch.keys.with(key)
@@ -234,13 +236,6 @@ func (r *room) appendUpdatesLocked(buf []byte) []byte {
 		buf = append(buf, '}')
 	}
 	return buf
-}
-
-// resetFrameLocked encodes the whole list.
-func (r *room) resetFrameLocked() *Frame {
-	buf := appendField(frameOf("presence"), "room", r.id)
-	buf = appendRaw(buf, "reset", []byte("true"))
-	return seal("presence", appendParticipants(appendName(buf, "join"), r.participantsLocked()))
 }
 
 // freshenLocked gives a member that missed a presence frame the whole list.

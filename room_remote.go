@@ -17,6 +17,12 @@ func (p *remote) participant(session string) Participant {
 	}
 }
 
+// appendTo appends the session as others see it.
+func (p *remote) appendTo(buf []byte, session string) []byte {
+	buf = appendWho(buf, session, p.user, p.profile)
+	return append(appendNumber(p.state.appendTo(appendName(buf, "presence")), "joined", p.joined), '}')
+}
+
 // heardPresence takes another instance's presence frame. It goes on to the members, unless it speaks of sessions
 // that are not the sender's any more: then everybody gets the whole list.
 func (r *room) heardPresence(instance string, frame []byte) {
@@ -27,6 +33,7 @@ func (r *room) heardPresence(instance string, frame []byte) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.rosterChangedLocked()
 	clean := true
 	for _, p := range pm.Join {
 		clean = r.remoteLocked(instance, p) && clean && r.members[p.Session] == nil
@@ -65,6 +72,7 @@ func (r *room) heardPresence(instance string, frame []byte) {
 
 // remoteLocked notes a participant of another instance; false when it is not to be shown.
 func (r *room) remoteLocked(instance string, p Participant) bool {
+	r.rosterChangedLocked()
 	if r.hub.parted.has(p.Session) { // it ended here, and the other one has not heard of that yet
 		return false
 	}
@@ -89,6 +97,7 @@ func (r *room) heardList(instance string, frame []byte) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.rosterChangedLocked()
 	before := len(r.remote)
 	for session, p := range r.remote {
 		if p.instance == instance {
@@ -134,6 +143,7 @@ func (r *room) resetLocked() {
 func (r *room) bury(instance string, reason LeaveReason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.rosterChangedLocked()
 	var left []departure
 	for session, p := range r.remote {
 		if p.instance != instance {

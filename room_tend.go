@@ -48,7 +48,7 @@ func (r *room) dueLocked() bool {
 	if r.closed {
 		return false
 	}
-	if r.phase != phaseLive || r.told != Live || r.seq.busy() || len(r.pages) > 0 {
+	if r.phase != phaseLive || r.told != Live || r.seq.busy() || len(r.pages) > 0 || r.roster.list != nil {
 		return true
 	}
 	for _, m := range r.members {

@@ -68,7 +68,7 @@ func (r *room) seat(m *member, c *Conn, turn uint64, at entry) error {
 	c.addMember(m)
 	m.attachLocked(c, Viewer, turn, at)
 	c.send(r.joinedFrame("", m, at, ""))
-	r.startLocked(m, at)
 	r.relayTo(m)
+	r.startLocked(m, at)
 	return nil
 }
