@@ -196,3 +196,17 @@ func TestAppendHeader(t *testing.T) {
 		t.Errorf("close frame % x, want % x", got, want)
 	}
 }
+
+// A goodbye does not overtake the answer to the upgrade, which comes once.
+func TestPipe_Finish_answersFirst(t *testing.T) {
+	server, client := net.Pipe()
+	p := &pipe{conn: server, hello: []byte("hello, ")}
+	go func() { // ends with the goodbye
+		p.finish([]byte("goodbye"))
+		p.finish([]byte("."))
+		_ = server.Close()
+	}()
+	if got, err := io.ReadAll(client); err != nil || string(got) != "hello, goodbye." {
+		t.Errorf("read %q, %v", got, err)
+	}
+}

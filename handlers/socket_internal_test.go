@@ -3,6 +3,7 @@ package handlers
 import (
 	"bufio"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -102,6 +103,36 @@ func TestSocket_Close_codes(t *testing.T) {
 		}
 		if _, text, err := client.ReadMessage(); !fasthttpws.IsCloseError(err, why.CloseCode()) {
 			t.Errorf("%s: read %q, %v", why, text, err)
+		}
+	}
+}
+
+// broken is a hub's side that panics over every message.
+type broken struct{ deaf }
+
+func (broken) Receive([]byte) { panic("broken") }
+
+// A panic over a message ends its socket alone, with the code for it: the first message, which is handled on
+// another stack, and the next ones, which are not.
+func TestSocket_Serve_panic(t *testing.T) {
+	for _, busy := range []bool{false, true} {
+		app := fiber.New(fiber.Config{DisableStartupMessage: true})
+		app.Get("/ws", func(c *fiber.Ctx) error {
+			return takeOver(c, false, func(conn net.Conn, hello func() []byte) {
+				s := testSocket(conn, hello(), broken{})
+				s.logger = slog.New(slog.DiscardHandler)
+				if busy {
+					s.heard = time.Now().Add(time.Hour)
+				}
+				s.serve()
+			})
+		})
+		client := dialApp(t, serveApp(t, app))
+		if err := client.WriteMessage(fasthttpws.TextMessage, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		if _, text, err := client.ReadMessage(); !fasthttpws.IsCloseError(err, fasthttpws.CloseInternalServerErr) {
+			t.Errorf("busy %v: read %q, %v", busy, text, err)
 		}
 	}
 }
