@@ -5,6 +5,9 @@ import "time"
 // rosterIdle is for how long nobody may have asked for the encoded list of a room until it is dropped.
 const rosterIdle = 2 * time.Second
 
+// rosterLeast is how many there must be for the list to be kept: a few are encoded as fast as they are found.
+const rosterLeast = 4
+
 // roster is the list of everybody in a room as it is sent, shared by all who come, or missed a frame, before
 // it changes: 1,000 who come to a room take 122 ms instead of 187, and 45 allocations each instead of 547.
 type roster struct {
@@ -16,11 +19,10 @@ type roster struct {
 // rosterLocked returns everybody in the room as far as this instance knows, as JSON without its last bracket. It is
 // good until the room's lock is given back.
 func (r *room) rosterLocked() []byte {
-	r.roster.used = time.Now()
 	if r.roster.list != nil {
+		r.roster.used = time.Now()
 		return r.roster.list
 	}
-	r.stirLocked()
 	list := append(make([]byte, 0, 256+192*(len(r.members)+len(r.remote))), '[')
 	for _, m := range r.members {
 		list = m.appendTo(separate(list))
@@ -30,7 +32,10 @@ func (r *room) rosterLocked() []byte {
 			list = p.appendTo(separate(list), session)
 		}
 	}
-	r.roster.list = list
+	if len(r.members)+len(r.remote) >= rosterLeast {
+		r.roster.list, r.roster.used = list, time.Now()
+		r.stirLocked()
+	}
 	return list
 }
 
@@ -66,11 +71,14 @@ func (r *room) dropRoster(now time.Time) {
 // resetFrameLocked encodes the whole list.
 func (r *room) resetFrameLocked() *Frame {
 	list := r.rosterLocked()
-	if r.roster.reset == nil {
-		buf := appendField(roomyFrame("presence", len(list)+256), "room", r.id)
-		buf = appendRaw(buf, "reset", []byte("true"))
-		buf = append(appendRaw(buf, "join", list), ']')
-		r.roster.reset = seal("presence", buf)
+	if r.roster.reset != nil {
+		return r.roster.reset
 	}
-	return r.roster.reset
+	buf := appendField(roomyFrame("presence", len(list)+256), "room", r.id)
+	buf = appendRaw(buf, "reset", []byte("true"))
+	f := seal("presence", append(appendRaw(buf, "join", list), ']'))
+	if r.roster.list != nil {
+		r.roster.reset = f
+	}
+	return f
 }

@@ -69,7 +69,9 @@ func (r *room) work() {
 
 // workLocked makes sure that somebody works.
 func (r *room) workLocked() {
-	r.stirLocked()
+	if !r.hub.quick { // else nothing waits
+		r.stirLocked()
+	}
 	if !r.writing {
 		r.writing = r.hub.spawn(r.work)
 	}
