@@ -29,8 +29,14 @@ func (l *Log) ask(ctx context.Context, room string, s *redis.Script, names []str
 	}
 }
 
-// run runs a script. A server that does not know it gets the source with the second try.
+// run runs a script. What comes from many rooms at the same moment, appends and reads, goes together. A server
+// that does not know a script gets the source with the second try.
 func (l *Log) run(ctx context.Context, s *redis.Script, names []string, args []any) (any, error) {
+	if s != l.scripts.append && s != l.scripts.read {
+		return call(ctx, l.sub, names[0], func(ctx context.Context, client redis.UniversalClient) (any, error) {
+			return s.Run(ctx, client, names, args...).Result()
+		})
+	}
 	began := time.Now()
 	all := make([]any, 0, 3+len(names)+len(args))
 	all = append(all, "evalsha", s.Hash(), len(names))

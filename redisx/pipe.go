@@ -167,7 +167,7 @@ func exchange(ctx context.Context, c *Conn, commands []redis.Cmder) error {
 		}
 		p := client.Pipeline()
 		_ = p.BatchProcess(ctx, commands...) // only queues
-		if _, err := p.Exec(ctx); err != nil && firstError(commands) == nil {
+		if _, err := p.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) && firstError(commands) == nil {
 			return struct{}{}, err
 		}
 		return struct{}{}, nil

@@ -99,23 +99,22 @@ func (s *SessionStore) Put(ctx context.Context, session flow.Session) error {
 // put writes a session, and then its places in the sets if they are due. It returns what was stored before,
 // nil when there was nothing.
 func (s *SessionStore) put(ctx context.Context, session flow.Session, value []byte, list bool) (*flow.Session, error) {
-	before, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (string, error) {
-		var old *redis.StatusCmd
-		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
-			old = p.SetArgs(ctx, s.sessionKey(session.ID), value, redis.SetArgs{TTL: s.keep, Get: true})
-			if session.Instance != "" {
-				p.Set(ctx, s.instanceKey(session.Instance), alive, s.conn.config.InstanceTTL)
-			}
-		})
-		if err == nil && list {
-			err = s.list(ctx, client, session)
+	var stored *redis.StatusCmd
+	err := s.together(ctx, func(p redis.Pipeliner) {
+		stored = p.SetArgs(ctx, s.sessionKey(session.ID), value, redis.SetArgs{TTL: s.keep, Get: true})
+		if session.Instance != "" {
+			p.Set(ctx, s.instanceKey(session.Instance), alive, s.conn.config.InstanceTTL)
 		}
-		return old.Val(), err
 	})
-	if err != nil || before == "" {
+	if err == nil && list {
+		_, err = call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
+			return struct{}{}, s.list(ctx, client, session)
+		})
+	}
+	if err != nil || stored.Val() == "" {
 		return nil, err
 	}
-	old, err := decodeSession(session.ID, before)
+	old, err := decodeSession(session.ID, stored.Val())
 	if err != nil {
 		return nil, nil //nolint:nilnil,nilerr // whatever stood there was no session, and is none now
 	}
@@ -124,18 +123,15 @@ func (s *SessionStore) put(ctx context.Context, session flow.Session, value []by
 
 // Get implements [flow.SessionStore].
 func (s *SessionStore) Get(ctx context.Context, id string) (flow.Session, error) {
-	value, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (string, error) {
-		var stored *redis.StringCmd
-		err := s.pipelined(ctx, client, func(p redis.Pipeliner) { stored = p.Get(ctx, s.sessionKey(id)) })
-		return stored.Val(), err
-	})
-	if err == nil && value == "" {
-		return flow.Session{}, flow.Errorf(flow.CodeNotFound, "the session has ended")
-	}
+	var stored *redis.StringCmd
+	err := s.together(ctx, func(p redis.Pipeliner) { stored = p.Get(ctx, s.sessionKey(id)) })
 	if err != nil {
 		return flow.Session{}, err
 	}
-	session, err := decodeSession(id, value)
+	if stored.Val() == "" {
+		return flow.Session{}, flow.Errorf(flow.CodeNotFound, "the session has ended")
+	}
+	session, err := decodeSession(id, stored.Val())
 	if err != nil { // whatever stands there is no session: its instance writes it again
 		return flow.Session{}, &flow.Error{Code: flow.CodeNotFound, Message: "the session has ended", Err: err}
 	}
