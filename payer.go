@@ -40,8 +40,11 @@ func newPayerRates(q Quotas) [payKinds]int {
 	}
 }
 
-// take takes n from a bucket, and returns how long to wait when there is not so much.
+// take takes n from a bucket, and returns how long to wait when there is not so much. Nobody, nil, pays nothing.
 func (p *payer) take(kind, n int, now time.Time) (wait time.Duration) {
+	if p == nil {
+		return 0
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rate := p.hub.rates[kind]
