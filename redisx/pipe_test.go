@@ -218,7 +218,9 @@ func TestPipe_Wrong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
+		s.mu.Lock()
 		s.wrong = "wrong"
+		s.mu.Unlock()
 		release := s.holding()
 		busy := s.append(t.Context(), "busy")
 		a, b := s.append(t.Context(), "a"), s.append(t.Context(), "b")
