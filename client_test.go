@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds every wait of a test.
-const patience = 10 * time.Second
+const patience = 20 * time.Second
 
 // msg is a decoded message of the server.
 type msg map[string]any

@@ -92,6 +92,7 @@ func TestHub_ReplayOfUnsaved(t *testing.T) {
 			if got := b.resume("r", marked); got.str("session") != session {
 				t.Fatalf("a session that the store does not know got %v", got)
 			}
+			a.find(func(m msg) bool { return m.str("type") == "left" }) // the first instance has let it go
 			end(hubs[1], b, session)
 			eventually(t, "the store has forgotten it", func() bool {
 				_, err := hubs[0].Config().Sessions.Get(t.Context(), session)

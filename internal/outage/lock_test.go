@@ -224,7 +224,6 @@ func TestLock(t *testing.T) {
 		{name: "killed and back empty", refused: 1200, breaks: killed},
 		{name: "flushed", breaks: once("flushall")},
 		{name: "frozen", refused: 100, breaks: frozen},
-		{name: "back with an older copy", refused: 100, server: durable(), breaks: older},
 		{name: "replies swallowed", refused: 100, proxied: true,
 			breaks: injected(redistest.Faults{SwallowReplies: true})},
 		{name: "requests late", refused: 100, proxied: true,
