@@ -287,7 +287,13 @@ func (c *client) closed() int {
 // eventually polls until ok, at most patience.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
+	pollEvery(t, 2*time.Millisecond, what, ok)
+}
+
+// pollEvery is eventually for what must not be asked too often.
+func pollEvery(t *testing.T, pause time.Duration, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	limit := time.After(patience)
 	for !ok() {

@@ -127,14 +127,14 @@ func TestOutage_LockRenewed(t *testing.T) {
 			if fault != "flushed" {
 				s.RestartEmpty(t)
 			}
-			eventually(t, "locks are given again", func() bool {
+			pollEvery(t, 50*time.Millisecond, "locks are given again", func() bool {
 				got := bob.request(msg{"type": "lock", "room": "r", "name": "card"})
 				if got.str("type") == "ok" {
 					t.Fatal("somebody else got the lock")
 				}
 				return bob.request(msg{"type": "lock", "room": "r", "name": "other"}).str("type") == "ok"
 			})
-			eventually(t, "it is renewed", func() bool { return ann.request(lock).str("type") == "ok" })
+			pollEvery(t, 50*time.Millisecond, "it is renewed", func() bool { return ann.request(lock).str("type") == "ok" })
 		})
 	}
 }
