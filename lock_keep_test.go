@@ -134,7 +134,9 @@ func TestOutage_LockRenewed(t *testing.T) {
 				}
 				return bob.request(msg{"type": "lock", "room": "r", "name": "other"}).str("type") == "ok"
 			})
-			pollEvery(t, 50*time.Millisecond, "it is renewed", func() bool { return ann.request(lock).str("type") == "ok" })
+			pollEvery(t, 50*time.Millisecond, "it is renewed", func() bool {
+				return ann.request(lock).str("type") == "ok"
+			})
 		})
 	}
 }
