@@ -13,7 +13,7 @@ import (
 type attempt struct {
 	buf   []byte
 	n     int
-	err   error
+	err   syscall.Errno
 	write func(fd uintptr) bool // of the attempt itself, made once
 }
 
@@ -25,8 +25,8 @@ func newAttempts() *attempts {
 		a := &attempt{}
 		a.write = func(fd uintptr) bool {
 			for {
-				a.n, a.err = syscall.Write(int(fd), a.buf)
-				if a.err != syscall.EINTR { //nolint:errorlint // a system call's error is not wrapped
+				a.n, a.err = writeFD(fd, a.buf)
+				if a.err != syscall.EINTR {
 					return true
 				}
 			}
@@ -40,11 +40,14 @@ func (as *attempts) try(raw syscall.RawConn, b []byte) (n int, err error) {
 	a := as.pool.Get().(*attempt) //nolint:forcetypeassert // the pool has no other
 	a.buf = b
 	err = raw.Write(a.write)
-	n = max(a.n, 0)
-	if err == nil && a.err != syscall.EAGAIN { //nolint:errorlint // likewise
+	switch {
+	case err != nil || a.err == syscall.EAGAIN:
+	case a.err != 0:
 		err = a.err
+	default:
+		n = a.n
 	}
-	a.buf, a.n, a.err = nil, 0, nil
+	a.buf, a.n, a.err = nil, 0, 0
 	as.pool.Put(a)
 	return n, err
 }
@@ -68,15 +71,15 @@ func rawOf(conn net.Conn) syscall.RawConn {
 // readNow reads what is there; again is true when that is nothing.
 func readNow(fd uintptr, b []byte) (n int, again bool, err error) {
 	for {
-		n, err = syscall.Read(int(fd), b)
-		switch err {
-		case nil:
+		n, failed := readFD(fd, b)
+		switch failed {
+		case 0:
 			return n, false, nil
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return 0, true, nil
 		default:
-			return 0, false, err
+			return 0, false, failed
 		}
 	}
 }
