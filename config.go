@@ -205,10 +205,9 @@ func (c Config) validate() error {
 			return fmt.Errorf("flow: Config.%s is %v, expected a positive duration", name, d)
 		}
 	}
-	for name, n := range map[string]int{"SnapshotEvery": c.SnapshotEvery, "SnapshotBytes": c.SnapshotBytes} {
-		if n < 1 {
-			return fmt.Errorf("flow: Config.%s is %d, expected at least 1", name, n)
-		}
+	snapshots := map[string]int{"SnapshotEvery": c.SnapshotEvery, "SnapshotBytes": c.SnapshotBytes}
+	if err := atLeastOne("Config", snapshots); err != nil {
+		return err
 	}
 	if err := c.validateConsumers(); err != nil {
 		return err
@@ -244,13 +243,18 @@ func (c Config) validateConsumers() error {
 }
 
 func (l Limits) validate() error {
-	for name, v := range map[string]int{
+	return atLeastOne("Config.Limits", map[string]int{
 		"MessageBytes": l.MessageBytes, "PresenceBytes": l.PresenceBytes, "OpsPerSecond": l.OpsPerSecond,
 		"EventsPerSecond": l.EventsPerSecond, "PresencePerSecond": l.PresencePerSecond, "Rooms": l.Rooms,
 		"Participants": l.Participants, "Pending": l.Pending,
-	} {
+	})
+}
+
+// atLeastOne names a field whose value is less than that.
+func atLeastOne(parent string, fields map[string]int) error {
+	for name, v := range fields {
 		if v < 1 {
-			return fmt.Errorf("flow: Config.Limits.%s is %d, expected at least 1", name, v)
+			return fmt.Errorf("flow: %s.%s is %d, expected at least 1", parent, name, v)
 		}
 	}
 	return nil

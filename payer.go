@@ -28,9 +28,9 @@ type payer struct {
 	lasting  supply          // of sessions that outlive their sockets
 }
 
-// lastingSessions is how many sessions that outlive their sockets a user may begin within their TTL, if it may not
-// have more sockets than that.
-const lastingSessions = 1000
+// lastingSessions returns how many sessions that outlive their sockets a user may begin within their TTL: a
+// thousand, or as many as it may have sockets, if that is more.
+func (h *Hub) lastingSessions() int { return max(1000, h.cfg.Quotas.UserSockets) }
 
 // newPayerRates returns what each bucket gains a second.
 func newPayerRates(q Quotas) [payKinds]int {
@@ -65,7 +65,7 @@ func (p *payer) take(kind, n int, now time.Time) (wait time.Duration) {
 func (p *payer) takeSession(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.lasting.take(now, max(lastingSessions, p.hub.cfg.Quotas.UserSockets), p.hub.cfg.SessionTTL)
+	return p.lasting.take(now, p.hub.lastingSessions(), p.hub.cfg.SessionTTL)
 }
 
 // report returns what is to be told to the meter, and counts it as told.
@@ -93,7 +93,7 @@ func (p *payer) idle(now time.Time) bool {
 	if p.sockets > 0 || p.reported {
 		return false
 	}
-	if !p.lasting.full(now, max(lastingSessions, p.hub.cfg.Quotas.UserSockets), p.hub.cfg.SessionTTL) {
+	if !p.lasting.full(now, p.hub.lastingSessions(), p.hub.cfg.SessionTTL) {
 		return false
 	}
 	for i := range p.buckets {

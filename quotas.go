@@ -1,7 +1,5 @@
 package flow
 
-import "fmt"
-
 // Quotas bounds what users, addresses, rooms and this instance may have and do, beside what [Limits]
 // says of one client. Zero fields take the default. Rates are token buckets with a burst of twice the
 // rate. Whoever is over one gets [CodeRateLimited] with a time to wait; who is over one of his own for
@@ -56,17 +54,12 @@ func (q Quotas) withDefaults(l Limits) Quotas {
 }
 
 func (q Quotas) validate() error {
-	for name, v := range map[string]int{
+	return atLeastOne("Config.Quotas", map[string]int{
 		"Sockets": q.Sockets, "UserSockets": q.UserSockets, "AddressSockets": q.AddressSockets,
 		"Unauthenticated": q.Unauthenticated, "OpenRooms": q.OpenRooms,
 		"SocketBytesPerSecond": q.SocketBytesPerSecond, "UserMessagesPerSecond": q.UserMessagesPerSecond,
 		"UserBytesPerSecond": q.UserBytesPerSecond, "UserJoinsPerSecond": q.UserJoinsPerSecond,
 		"UserRequestsPerSecond": q.UserRequestsPerSecond, "AddressRequestsPerSecond": q.AddressRequestsPerSecond,
 		"RoomMessagesPerSecond": q.RoomMessagesPerSecond, "RoomJoinsPerSecond": q.RoomJoinsPerSecond,
-	} {
-		if v < 1 {
-			return fmt.Errorf("flow: Config.Quotas.%s is %d, expected at least 1", name, v)
-		}
-	}
-	return nil
+	})
 }
