@@ -13,14 +13,34 @@ const flushTurn = 32
 
 // flusher writes to connections that take what they are given at once: one goroutine for many of them, in
 // place of one each. Before it begins it lets all run that can, so that what belongs together is written
-// together; the busier the instance, the fewer writes a frame costs.
+// together; the busier the instance, the fewer writes a frame costs. The goroutine stays as long as the hub:
+// a new one each time would have its stack copied twice before its first write.
 type flusher struct {
-	hub *Hub
+	hub  *Hub
+	wake chan struct{} // has one place; one is in there only while nobody runs
 
 	mu      sync.Mutex
 	due     []*Conn // with something to write; each is in there once
 	spare   []*Conn // the last due, for reuse
 	running bool
+	stopped bool
+}
+
+func newFlusher(h *Hub) *flusher { return &flusher{hub: h, wake: make(chan struct{}, 1)} }
+
+// serve flushes until stop.
+func (f *flusher) serve() {
+	for range f.wake {
+		f.run()
+	}
+}
+
+// stop ends serve, when it has flushed what is due. Connections that are still there are flushed all the same.
+func (f *flusher) stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stopped = true
+	close(f.wake)
 }
 
 // add has a connection flushed soon. It may be called with the connection's lock held.
@@ -28,10 +48,14 @@ func (f *flusher) add(c *Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.due = append(f.due, c)
-	if !f.running {
-		f.running = true
+	switch {
+	case f.running:
+	case f.stopped: // a client that would not go
 		go f.run() // ends when nothing is due; a connection's end waits until it is not
+	default:
+		f.wake <- struct{}{}
 	}
+	f.running = true
 }
 
 func (f *flusher) run() {
@@ -50,7 +74,7 @@ func (f *flusher) run() {
 	}
 }
 
-// take returns who is due; ok is false, and the goroutine over, when nobody is.
+// take returns who is due; ok is false, and the run over, when nobody is.
 func (f *flusher) take() (due []*Conn, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -121,7 +121,9 @@ func New(cfg Config) (*Hub, error) {
 	_, h.quick = cfg.Log.(ImmediateLog)
 	h.control = newOutbox(h, controlTopic)
 	for range runtime.GOMAXPROCS(0) {
-		h.flushers = append(h.flushers, &flusher{hub: h})
+		f := newFlusher(h)
+		h.flushers = append(h.flushers, f)
+		h.work.Go(f.serve) // until Close
 	}
 	tuned := make(chan struct{})
 	h.stopBus = cfg.Bus.Subscribe(controlTopic, h.hear(tuned))

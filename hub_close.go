@@ -46,6 +46,9 @@ func (h *Hub) Close(ctx context.Context) error {
 	h.over = true
 	h.gate.Unlock()
 	h.cancel()
+	for _, f := range h.flushers {
+		f.stop()
+	}
 	h.work.Wait()
 	if h.cfg.OnClosed != nil {
 		h.cfg.OnClosed()
