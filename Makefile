@@ -18,7 +18,7 @@ FOR ?= 5s
 PROFILE ?=
 SCHEDULES ?= 100000
 
-.PHONY: help run test lint bench bench-go fuzz fuzz-short flood vulnerabilities simulate mutants cover docker tools
+.PHONY: help run test lint bench bench-peers bench-go fuzz fuzz-short flood vulnerabilities simulate mutants cover docker tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ n = $$1; $$1 = ""; printf "  make %-16s%s\n", n, $$0 }'
@@ -38,6 +38,10 @@ lint: $(GOLANGCI_LINT) ## check the house rules
 bench: tools ## measure the example, and print a table: SCENARIOS=S1,S2 or all, RUNS=3 FOR=5s PROFILE=<directory>
 	cd internal/bench && go test -run='^TestScenarios$$' -count=1 -timeout 3h \
 		-scenarios='$(SCENARIOS)' -runs=$(RUNS) -for=$(FOR) -profile='$(abspath $(PROFILE))'
+
+bench-peers: tools ## the same against peers on the same work, and the ratios: SCENARIOS=S1,S2 or all, RUNS=3 FOR=5s
+	cd internal/bench && go test -run='^TestScenarios$$' -count=1 -timeout 3h \
+		-scenarios='$(SCENARIOS)' -runs=$(RUNS) -for=$(FOR) -beside
 
 bench-go: tools ## run the benchmarks of the code: BENCH=<pattern> BENCHTIME=<time or 100x> COUNT=<for benchstat>
 	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -count=$(COUNT) -benchmem -timeout 1h ./...

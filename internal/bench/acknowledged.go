@@ -50,7 +50,7 @@ func (r *Run) acknowledge(s *site, work, goal, p99 string) {
 	r.report(work, "p50, ms", milliseconds(ages.Quantile(0.5)), "")
 	r.report(work, "p99, ms", milliseconds(ages.Quantile(0.99)), p99)
 	r.report(work, "CPU us an operation", float64(used.cpu.Microseconds())/float64(ages.Count()), "")
-	r.Table.Note("S4 %s: server %s, Redis %s, generator %s of a core", work,
+	r.note("%s: server %s, Redis %s, generator %s of a core", work,
 		share(used.cpu, took), share(used.redis, took), share(used.me, took))
 	stopped = true
 	r.must(f.Until("deliveries", draining, func() bool { return received >= 5*sent }))

@@ -3,6 +3,7 @@
 package bench_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -22,6 +23,7 @@ var (
 	runs    = flag.Int("runs", 3, "how often each scenario is played")
 	lasting = flag.Duration("for", 5*time.Second, "how long one measurement lasts")
 	profile = flag.String("profile", "", "directory for CPU and heap profiles of the server")
+	beside  = flag.Bool("beside", false, "play them against the peers too, and compare")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,10 +39,11 @@ func TestScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	side := bench.Side{Program: program}
 	for _, scenario := range bench.Scenarios() {
 		t.Run(scenario.Name, func(t *testing.T) {
 			table := &bench.Table{}
-			run := &bench.Run{TB: t, Program: program, For: 200 * time.Millisecond, Small: true, Table: table}
+			run := &bench.Run{TB: t, Side: side, For: 200 * time.Millisecond, Small: true, Table: table}
 			run.Play(scenario)
 			if table.Measures(scenario.Name) == 0 {
 				t.Error("nothing was measured")
@@ -52,7 +55,7 @@ func TestScenarios(t *testing.T) {
 // inFull plays the chosen scenarios, run by run, so that what disturbs one run disturbs all of them.
 func inFull(t *testing.T) {
 	t.Helper()
-	program, err := build(t)
+	sides, err := build(t)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +63,7 @@ func inFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := &bench.Table{}
-	t.Cleanup(func() { table.Print(os.Stdout) })
+	t.Cleanup(func() { show(table) })
 	for _, note := range bench.Machine() {
 		table.Note("%s", note)
 	}
@@ -70,30 +73,58 @@ func inFull(t *testing.T) {
 				continue
 			}
 			fmt.Fprintf(os.Stderr, "run %d of %d: %s\n", number+1, *runs, scenario.Name)
-			others, err := bench.WatchOthers()
-			if err != nil {
-				t.Fatal(err)
+			for _, side := range sides {
+				if side.Plays(scenario) {
+					play(t, scenario, side, table)
+				}
 			}
-			t.Run(scenario.Name, func(t *testing.T) {
-				run := &bench.Run{TB: t, Program: program, For: *lasting, Profile: *profile, Table: table}
-				run.Play(scenario)
-			})
-			took, err := others.Took()
-			if err != nil {
-				t.Fatal(err)
-			}
-			table.Disturbed(scenario.Name, took)
 		}
 	}
 }
 
-func build(t *testing.T) (program string, err error) {
+// play plays one scenario once in full.
+func play(t *testing.T, scenario bench.Scenario, side bench.Side, table *bench.Table) {
+	t.Helper()
+	others, err := bench.WatchOthers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run(strings.TrimSpace(scenario.Name+" "+side.Name), func(t *testing.T) {
+		run := &bench.Run{TB: t, Side: side, For: *lasting, Profile: *profile, Table: table}
+		run.Play(scenario)
+	})
+	took, err := others.Took()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table.Disturbed(scenario.Name, side.Name, took)
+}
+
+func show(table *bench.Table) {
+	if *beside {
+		table.PrintBeside(os.Stdout)
+		return
+	}
+	table.Print(os.Stdout)
+}
+
+// build returns the servers that are measured.
+func build(t *testing.T) ([]bench.Side, error) {
 	t.Helper()
 	if *profile == "" {
-		return load.Build(t.TempDir())
+		program, err := load.Build(t.TempDir())
+		if err != nil || !*beside {
+			return []bench.Side{{Program: program}}, err
+		}
+		peer, err := bench.BuildPeers(t.TempDir())
+		return bench.Beside(program, peer), err
+	}
+	if *beside {
+		return nil, errors.New("profiles are of the example alone")
 	}
 	if err := os.MkdirAll(*profile, 0o750); err != nil {
-		return "", err
+		return nil, err
 	}
-	return bench.BuildProfiled(t.TempDir())
+	program, err := bench.BuildProfiled(t.TempDir())
+	return []bench.Side{{Program: program}}, err
 }

@@ -56,6 +56,6 @@ func (r *Run) comeBack(s *site, work, goal string) {
 	r.report(work, "until the last is caught up, ms", milliseconds(last-start), goal)
 	r.report(work, "until the last has joined, ms", milliseconds(joined-start), "")
 	r.report(work, "CPU us a return", float64(used.cpu.Microseconds())/float64(len(away)), "")
-	r.Table.Note("%s %s: generator %s of a core", r.scenario, work, share(used.me, took))
+	r.note("%s: generator %s of a core", work, share(used.me, took))
 	s.close()
 }

@@ -19,7 +19,7 @@ func kinds() []kind {
 type kind struct {
 	name string
 	send func(u *load.User)
-	safe bool // none may be lost, however high the load
+	safe bool // it is kept, and none may be lost, however high the load
 }
 
 // fanOut is one room of 100 with 10 publishers: the load is raised until no more arrives. A load at which
@@ -27,7 +27,7 @@ type kind struct {
 func (r *Run) fanOut() {
 	for _, k := range kinds() {
 		s := r.start(unlimited()...)
-		f := s.fleet(load.FleetConfig{Users: r.pick(100, 8), Rooms: 1})
+		f := s.fleet(load.FleetConfig{Users: r.pick(100, 8), Rooms: 1, Fleeting: !k.safe})
 		p := &publishers{fleet: f, send: k.send, safe: k.safe, count: r.pick(10, 2)}
 		f.Heard = p.heard
 		work := "room of 100, " + k.name
@@ -38,8 +38,7 @@ func (r *Run) fanOut() {
 			case now.lost != 0 && k.safe:
 				r.Fatalf("%d of %d deliveries did not arrive", now.lost, p.sent*int64(len(f.Users())))
 			case now.lost != 0:
-				r.Table.Note("%s %s: %d deliveries lost with %d messages of each on their way", r.scenario, k.name,
-					now.lost, window)
+				r.note("%s: %d deliveries lost with %d messages of each on their way", k.name, now.lost, window)
 			}
 			if falls++; now.rate > best.rate && now.lost == 0 {
 				best, falls = now, 0
@@ -47,8 +46,8 @@ func (r *Run) fanOut() {
 		}
 		r.report(work, "deliveries a second, at most", best.rate, "2.2 M")
 		r.report(work, "p99 then, ms", milliseconds(p.ages[best.window].Quantile(0.99)), "")
-		r.Table.Note("%s %s: best with %d messages of each publisher on their way; server %s, generator %s of a core",
-			r.scenario, k.name, best.window, best.cpu, best.me)
+		r.note("%s: best with %d messages of each publisher on their way; server %s, generator %s of a core",
+			k.name, best.window, best.cpu, best.me)
 		s.close()
 	}
 }
@@ -129,7 +128,7 @@ func (r *Run) fanOutHeld() {
 	members, count := r.pick(100, 8), r.pick(10, 2)
 	for _, k := range kinds() {
 		s := r.start(unlimited()...)
-		f := s.fleet(load.FleetConfig{Users: members, Rooms: 1})
+		f := s.fleet(load.FleetConfig{Users: members, Rooms: 1, Fleeting: !k.safe})
 		h := s.hold(f, members, float64(r.pick(500, 50)), func(i int) { k.send(f.Users()[i%count]) })
 		h.reportCost(r, "room of 100, 50,000 deliveries a second, "+k.name, "6.6", "as Centrifuge")
 		s.close()

@@ -9,7 +9,7 @@ func (r *Run) twoInstances() {
 	rooms := r.pick(50, 2)
 	for _, k := range kinds() {
 		s := r.startRedis(2)
-		f := s.fleet(load.FleetConfig{Users: 4 * rooms, Rooms: rooms})
+		f := s.fleet(load.FleetConfig{Users: 4 * rooms, Rooms: rooms, Fleeting: !k.safe})
 		users := f.Users()
 		h := s.hold(f, 4, float64(r.pick(2000, 200)), func(i int) { k.send(users[i%len(users)]) })
 		work := "two instances, 50 rooms of 4, 2,000 messages a second, " + k.name

@@ -42,7 +42,8 @@ type view struct {
 // watch has some members of a room move, and looks at what all of them see.
 func (r *Run) watch(s *site, members, movers int) *view {
 	r.Helper()
-	v := &view{fleet: s.fleet(load.FleetConfig{Users: members, Rooms: 1}), last: make([][]time.Duration, members)}
+	f := s.fleet(load.FleetConfig{Users: members, Rooms: 1, Fleeting: true})
+	v := &view{fleet: f, last: make([][]time.Duration, members)}
 	for i := range v.last {
 		v.last[i] = make([]time.Duration, movers)
 	}

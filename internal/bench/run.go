@@ -3,6 +3,8 @@
 package bench
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -35,7 +37,7 @@ func Scenarios() []Scenario {
 type Run struct {
 	testing.TB
 
-	Program string        // of the server
+	Side    Side          // whom is measured
 	For     time.Duration // of what is measured
 	Small   bool          // as few users as make sense
 	Profile string        // directory for profiles of the server, empty for none
@@ -62,7 +64,12 @@ func (r *Run) pick(full, small int) int {
 
 // report adds a row, or a run to a row that is there.
 func (r *Run) report(work, measure string, value float64, goal string) {
-	r.Table.add(row{scenario: r.scenario, work: work, measure: measure, goal: goal}, value)
+	r.Table.add(row{scenario: r.scenario, side: r.Side.Name, work: work, measure: measure, goal: goal}, value)
+}
+
+// note adds a line below the table.
+func (r *Run) note(format string, args ...any) {
+	r.Table.Note("%s", strings.TrimSpace(r.Side.Name+" "+r.scenario)+" "+fmt.Sprintf(format, args...))
 }
 
 // must ends the test with an error.

@@ -20,7 +20,7 @@ const (
 	GeneratorCore = 1
 )
 
-// site is what is measured: instances of the example, and the Redis behind them.
+// site is what is measured: instances of the example or of a peer, and the Redis behind them.
 type site struct {
 	run     *Run
 	servers []*load.Server
@@ -61,9 +61,10 @@ func (r *Run) startRedis(instances int, environment ...string) *site {
 func (r *Run) open(s *site, instances int, environment []string) *site {
 	r.Helper()
 	environment = append([]string{"GOMAXPROCS=1", "GODEBUG=gctrace=1"}, environment...)
+	environment = append(environment, r.Side.Environment...)
 	r.onCore(ServerCore, func() {
 		for range instances {
-			s.servers = append(s.servers, load.Start(r, r.Program, environment...))
+			s.servers = append(s.servers, load.Start(r, r.Side.Program, environment...))
 		}
 	})
 	r.profile(s.servers)
@@ -92,6 +93,7 @@ func (s *site) fleet(config load.FleetConfig) *load.Fleet {
 // newFleet returns users that are not connected.
 func (s *site) newFleet(config load.FleetConfig) *load.Fleet {
 	s.run.Helper()
+	config.Dialect, config.Presence = s.run.Side.Dialect, s.run.Side.Presence
 	for _, server := range s.servers {
 		config.Addrs = append(config.Addrs, server.Addr())
 	}

@@ -18,19 +18,24 @@ type Table struct {
 
 // row is one measure, with its value in each run.
 type row struct {
-	scenario, work, measure, goal string
-	values                        []float64
+	scenario, side, work, measure, goal string
+	values                              []float64
 }
 
 func (t *Table) add(like row, value float64) {
 	for i, r := range t.rows {
-		if r.scenario == like.scenario && r.work == like.work && r.measure == like.measure {
+		if r.is(like) && r.side == like.side {
 			t.rows[i].values = append(r.values, value)
 			return
 		}
 	}
 	like.values = []float64{value}
 	t.rows = append(t.rows, like)
+}
+
+// is tells whether two rows hold the same measure, of whichever side.
+func (r row) is(like row) bool {
+	return r.scenario == like.scenario && r.work == like.work && r.measure == like.measure
 }
 
 // Note adds a line below the table, once.
@@ -51,8 +56,8 @@ func (t *Table) Measures(scenario string) (count int) {
 }
 
 // Disturbed adds a row for how many cores unrelated programs took in a run of a scenario.
-func (t *Table) Disturbed(scenario string, cores float64) {
-	t.add(row{scenario: scenario, work: "other programs", measure: "cores"}, cores)
+func (t *Table) Disturbed(scenario, side string, cores float64) {
+	t.add(row{scenario: scenario, side: side, work: "other programs", measure: "cores"}, cores)
 }
 
 // Print writes the table in Markdown, with the median of all runs and the smallest and largest value.

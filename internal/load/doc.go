@@ -14,7 +14,8 @@
 //	report, err := crowd.Operate(ctx, load.Pace{PerSecond: 5, For: 10 * time.Second})
 //
 // Clients are as lean as they can be, because they share the machine with the server that they measure.
-// They read what they need from the text as this server writes it, so they are no clients for any other.
+// They read what they need from the text as this server writes it, so they are no clients for any other;
+// a fleet also knows the [Dialect] of a peer, to be measured beside it.
 // What a healthy server does not do is a fault, and faults are errors of the run. Only in the phases of
 // an outage, which [Crowd.Begin] starts, may operations be queued, refused or shown before they have a
 // place.

@@ -23,7 +23,9 @@ type FleetConfig struct {
 	// Addrs are host:port of the instances, with 127.0.0.1 as host. The members of a room are dealt out
 	// to them in turn.
 	Addrs []string
-	// Path of the socket. Default "/collab/ws".
+	// Dialect is what the servers understand. Default is this module's own.
+	Dialect Dialect
+	// Path of the socket. Default is where the dialect is spoken, like "/collab/ws".
 	Path string
 	// Users come in equal numbers to the rooms, at most 16,000 of each. All are anonymous.
 	Users, Rooms int
@@ -31,6 +33,10 @@ type FleetConfig struct {
 	AtOnce int
 	// Bytes of the data of an operation or an event. Default 200.
 	Bytes int
+	// Fleeting rooms keep nothing of what is said, where a server tells such rooms apart.
+	Fleeting bool
+	// Presence has users ask who else is there, where a server does not tell by itself.
+	Presence bool
 }
 
 // Fleet is the users of some rooms, all on one [Loop] and so on one goroutine.
@@ -54,7 +60,7 @@ type Fleet struct {
 // NewFleet returns a fleet that is not connected yet. It must be ended with Close.
 func NewFleet(config FleetConfig) (*Fleet, error) {
 	if config.Path == "" {
-		config.Path = "/collab/ws"
+		config.Path = config.Dialect.path()
 	}
 	if config.AtOnce < 1 {
 		config.AtOnce = 64

@@ -17,6 +17,7 @@ type User struct {
 	ReadBuffer int
 
 	fleet    *Fleet
+	voice    voice
 	room     string
 	joined   bool
 	session  string
@@ -28,7 +29,8 @@ type User struct {
 func newUser(f *Fleet, number int, room string, instance int) *User {
 	u := &User{Number: number, Instance: instance, fleet: f, room: room}
 	u.state = closed
-	u.ear = u
+	u.voice = f.config.Dialect.voice(u)
+	u.ear = u.voice
 	return u
 }
 
@@ -59,7 +61,15 @@ func (u *User) appendJoin(buf []byte) []byte {
 }
 
 // Operate sends the session's next operation.
-func (u *User) Operate() {
+func (u *User) Operate() { u.voice.operate() }
+
+// Say sends an event to the room, the user included.
+func (u *User) Say() { u.voice.say() }
+
+// Move sends a new place of the user's cursor.
+func (u *User) Move() { u.voice.move() }
+
+func (u *User) operate() {
 	u.n++
 	u.send(textFrame, func(buf []byte) []byte {
 		buf = append(append(buf, `{"type":"op","room":"`...), u.room...)
@@ -68,23 +78,17 @@ func (u *User) Operate() {
 	})
 }
 
-// Say sends an event to the room, the user included.
-func (u *User) Say() {
+func (u *User) say() {
 	u.send(textFrame, func(buf []byte) []byte {
 		buf = append(append(buf, `{"type":"event","room":"`...), u.room...)
 		return append(u.appendData(append(buf, `","name":"say","echo":true,"data":`...)), '}')
 	})
 }
 
-// Move sends a new place of the user's cursor.
-func (u *User) Move() {
+func (u *User) move() {
 	u.send(textFrame, func(buf []byte) []byte {
 		buf = append(append(buf, `{"type":"presence","room":"`...), u.room...)
-		buf = u.appendMark(append(buf, `","data":{"cursor":`...))
-		now := int64(u.fleet.now / time.Millisecond)
-		buf = strconv.AppendInt(append(buf, `,"x":`...), now%1920, 10)
-		buf = strconv.AppendInt(append(buf, `,"y":`...), now%1080, 10)
-		return append(buf, `}}}`...)
+		return append(u.appendCursor(append(buf, `","data":`...)), '}')
 	})
 }
 
@@ -93,6 +97,15 @@ func (u *User) Move() {
 func (u *User) appendMark(buf []byte) []byte {
 	buf = strconv.AppendInt(append(buf, `{"~":`...), int64(u.fleet.Look()/time.Microsecond), 10)
 	return strconv.AppendInt(append(buf, `,"u":`...), int64(u.Number), 10)
+}
+
+// appendCursor appends an object with the place of the cursor.
+func (u *User) appendCursor(buf []byte) []byte {
+	buf = u.appendMark(append(buf, `{"cursor":`...))
+	now := int64(u.fleet.now / time.Millisecond)
+	buf = strconv.AppendInt(append(buf, `,"x":`...), now%1920, 10)
+	buf = strconv.AppendInt(append(buf, `,"y":`...), now%1080, 10)
+	return append(buf, `}}`...)
 }
 
 // appendData appends an object of as many bytes as the fleet's config says.
