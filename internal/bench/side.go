@@ -27,19 +27,21 @@ func (s Side) Plays(scenario Scenario) bool {
 }
 
 // Beside returns the example and its peers: a server on Centrifuge, and the same again with what it offers
-// for some work. It collects what it writes for 5 ms; it keeps little of an idle connection; it tells the
-// members of a channel who else is there, as the example always does.
+// for some work. It collects what it writes for 5 ms; it keeps little of an idle connection; and two things
+// that the example always does: it keeps what is sent twice once, and tells members who else is there.
 func Beside(example, centrifuge string) []Side {
 	all := []string{"S1", "S1held", "S2", "S3", "S4", "S5", "S6", "S7"}
 	peer := Side{Name: "Centrifuge", Program: centrifuge, Dialect: load.Centrifuge, Only: all}
-	delayed, lean, present := peer, peer, peer
+	delayed, lean, once, present := peer, peer, peer, peer
 	delayed.Name, delayed.Only = "Centrifuge, 5 ms", []string{"S1", "S1held", "S3"}
 	delayed.Environment = []string{"CENTRIFUGE_WRITE_DELAY=5ms", "CENTRIFUGE_FRAME_MESSAGES=-1"}
 	lean.Name, lean.Only = "Centrifuge, lean", []string{"S5", "S7"}
 	lean.Environment = []string{"CENTRIFUGE_OFF_READ_LOOP=true"}
+	once.Name, once.Only = "Centrifuge, once", []string{"S2", "S4"}
+	once.Environment = []string{"CENTRIFUGE_IDEMPOTENT=true"}
 	present.Name, present.Only = "Centrifuge, presence", []string{"S5", "S7"}
 	present.Environment, present.Presence = []string{"CENTRIFUGE_PRESENCE=true"}, true
-	return []Side{{Name: "flow", Program: example, Only: all}, peer, delayed, lean, present}
+	return []Side{{Name: "flow", Program: example, Only: all}, peer, delayed, lean, once, present}
 }
 
 // BuildPeers compiles the peers, which are a module of their own, into dir. It is called in the directory

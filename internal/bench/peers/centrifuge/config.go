@@ -13,6 +13,7 @@ type config struct {
 	writeDelay    time.Duration
 	frameMessages int
 	offReadLoop   bool
+	idempotent    bool // a publication with a history that is sent twice is kept once
 	presence      bool // members of a channel are told who comes and goes, and may ask who is there
 }
 
@@ -29,6 +30,7 @@ func configFromEnvironment() (c config, err error) {
 		}
 	}
 	c.offReadLoop = os.Getenv("CENTRIFUGE_OFF_READ_LOOP") == "true"
+	c.idempotent = os.Getenv("CENTRIFUGE_IDEMPOTENT") == "true"
 	c.presence = os.Getenv("CENTRIFUGE_PRESENCE") == "true"
 	return c, nil
 }

@@ -7,6 +7,7 @@
 //	CENTRIFUGE_FRAME_MESSAGES  messages in a frame at most; default 16, -1 for no limit
 //	CENTRIFUGE_OFF_READ_LOOP   true: commands are handled on goroutines that end, for idle memory
 //	CENTRIFUGE_PRESENCE        true: members of a channel are told who comes and goes
+//	CENTRIFUGE_IDEMPOTENT      true: a publication with a history that is sent twice is kept once
 //
 // It prints its address on one line when it listens on a free port of 127.0.0.1, and ends on SIGTERM.
 package main

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,7 +45,7 @@ func newNode(c config) (*centrifuge.Node, error) {
 			WriteDelay:  c.writeDelay, MaxMessagesInFrame: c.frameMessages,
 		}, nil
 	})
-	node.OnConnect(func(client *centrifuge.Client) { allow(client, c) })
+	node.OnConnect(func(client *centrifuge.Client) { allow(node, client, c) })
 	return node, node.Run()
 }
 
@@ -69,7 +70,7 @@ func useRedis(node *centrifuge.Node, url string) error {
 }
 
 // allow handles what a client asks for.
-func allow(client *centrifuge.Client, c config) {
+func allow(node *centrifuge.Node, client *centrifuge.Client, c config) {
 	client.OnSubscribe(func(e centrifuge.SubscribeEvent, reply centrifuge.SubscribeCallback) {
 		reply(centrifuge.SubscribeReply{Options: centrifuge.SubscribeOptions{
 			EnableRecovery: strings.HasPrefix(e.Channel, keptPrefix),
@@ -79,12 +80,18 @@ func allow(client *centrifuge.Client, c config) {
 	client.OnPresence(func(_ centrifuge.PresenceEvent, reply centrifuge.PresenceCallback) {
 		reply(centrifuge.PresenceReply{}, nil)
 	})
+	number := 0 // clients publish one after the other
 	client.OnPublish(func(e centrifuge.PublishEvent, reply centrifuge.PublishCallback) {
-		options := centrifuge.PublishOptions{ClientInfo: e.ClientInfo}
+		options := []centrifuge.PublishOption{centrifuge.WithClientInfo(e.ClientInfo)}
 		if strings.HasPrefix(e.Channel, keptPrefix) {
-			options.HistorySize, options.HistoryTTL = historySize, historyTTL
+			options = append(options, centrifuge.WithHistory(historySize, historyTTL))
+			if c.idempotent {
+				number++
+				options = append(options, centrifuge.WithIdempotencyKey(client.ID()+strconv.Itoa(number)))
+			}
 		}
-		reply(centrifuge.PublishReply{Options: options}, nil)
+		result, err := node.Publish(e.Channel, e.Data, options...)
+		reply(centrifuge.PublishReply{Result: &result}, err)
 	})
 }
 
