@@ -31,6 +31,7 @@ type Hub struct {
 	consumers *consumers // nil: the application has none
 	stats     counters
 	flushers  []*flusher
+	crowd     crowd
 	quick     bool // the log is an ImmediateLog
 	meter     *metering
 	rates     [payKinds]int // what the buckets of a payer gain a second

@@ -21,6 +21,7 @@ type member struct {
 	cursor   Position // the last operation handed to conn
 	behind   bool     // cursor is not at the head: the writer feeds it
 	stale    bool     // a presence frame was left out: it gets the whole list
+	news     uint64   // of the room's changes of presence, how many the list had that it was given
 	relaying bool     // it is being shown what waits in the sequencer's queue
 	relayed  int      // how far
 	streams  uint64   // counts restarts of the stream

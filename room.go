@@ -43,6 +43,8 @@ type room struct {
 	window    time.Duration      // that has to pass before the next one
 	ticker    *time.Timer        // of the next one; nil before the first
 	ticking   bool               // it is due
+	due       time.Time          // when
+	news      uint64             // counts changes of presence
 	contested time.Time          // when another instance's list was last answered with ours
 	writing   bool               // work runs
 	reading   bool               // a read loop runs

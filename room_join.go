@@ -318,6 +318,7 @@ func (r *room) joinedFrame(id string, m *member, at entry, token string) *Frame 
 		head = r.seq.head
 	}
 	participants := r.rosterLocked()
+	m.news = r.news
 	size := joinedBytes + len(participants)
 	if at.snapshot != nil {
 		size += len(at.snapshot.Data)

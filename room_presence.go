@@ -9,9 +9,6 @@ const (
 	// as smooth as a cursor gets, whatever the number of people who move. One who moves alone is shown at
 	// once.
 	presenceWindow = 30 * time.Millisecond
-	// gathering is how long those who come and go are waited for at least: they come in crowds, when a
-	// link or an instance is back, and nobody sees the difference.
-	gathering = 10 * time.Millisecond
 	// longestWindow is that of the largest frames.
 	longestWindow = time.Second
 	// memberBytes is how much presence a member is sent a second, and roomBytes all members of a room
@@ -103,7 +100,7 @@ func (r *room) enterLocked(m *member, state presence, isNew bool) {
 // introduceLocked shows a session with all that is known of it.
 func (r *room) introduceLocked(session string) {
 	r.changeLocked(session).joined = true
-	r.tickLocked(gathering)
+	r.gatherLocked()
 }
 
 func (r *room) movedLocked(session string, patch presence) {
@@ -112,16 +109,18 @@ func (r *room) movedLocked(session string, patch presence) {
 	for _, key := range patch {
 		ch.keys = ch.keys.with(key)
 	}
-	r.tickLocked(0)
+	r.tickLocked(time.Now(), 0)
 }
 
 func (r *room) leftLocked(session string, reason LeaveReason) {
 	delete(r.changes, session)
 	r.left = append(r.left, departure{session, shownAs(reason)})
-	r.tickLocked(gathering)
+	r.news++
+	r.gatherLocked()
 }
 
 func (r *room) changeLocked(session string) *change {
+	r.news++
 	ch := r.changes[session]
 	if ch == nil {
 		ch = &change{}
@@ -130,14 +129,21 @@ func (r *room) changeLocked(session string) *change {
 	return ch
 }
 
+// gatherLocked has those who come and go shown, when others had time to come with them.
+func (r *room) gatherLocked() {
+	now := time.Now()
+	r.tickLocked(now, r.hub.crowd.gather(now))
+}
+
 // tickLocked makes sure that a presence frame goes out: after a quiet time when so much has passed, else at
 // the end of the window.
-func (r *room) tickLocked(after time.Duration) {
-	if r.ticking {
+func (r *room) tickLocked(now time.Time, after time.Duration) {
+	wait := max(after, r.window-now.Sub(r.shown))
+	due := now.Add(wait)
+	if r.ticking && !due.Before(r.due) {
 		return
 	}
-	r.ticking = true
-	wait := max(after, r.window-time.Since(r.shown))
+	r.ticking, r.due = true, due
 	if r.ticker == nil {
 		r.ticker = time.AfterFunc(wait, r.show)
 		return
@@ -165,19 +171,11 @@ func (r *room) showLocked() {
 		return
 	}
 	r.shown = time.Now()
-	only := ""
-	if len(r.changes) == 1 && len(r.left) == 0 {
-		for session, ch := range r.changes {
-			if ch.joined && len(ch.keys) == 0 {
-				only = session // its own list has it already
-			}
-		}
-	}
 	f := r.changesFrameLocked()
 	r.window = windowOf(len(f.JSON), len(r.list))
 	r.hub.stats.encoded.Add(1)
 	for _, m := range r.list {
-		if m.session == "" || m.session != only {
+		if m.news < r.news { // else the list that it was given has all of it
 			m.show(f)
 		}
 	}
@@ -241,7 +239,7 @@ func (r *room) appendUpdatesLocked(buf []byte) []byte {
 // freshenLocked gives a member that missed a presence frame the whole list.
 func (r *room) freshenLocked(m *member) {
 	if m.stale {
-		m.stale = false
+		m.stale, m.news = false, r.news
 		m.conn.send(r.resetFrameLocked())
 	}
 }

@@ -1,0 +1,116 @@
+package flow_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fiberflow/flow"
+)
+
+// crowdHub is a hub on synctest's clock, to be closed at the end.
+func crowdHub(t *testing.T) (h *flow.Hub, closed func()) {
+	t.Helper()
+	h, err := flow.New(memory(flow.Config{
+		Limits: flow.Limits{Participants: 2000}, Quotas: flow.Quotas{RoomJoinsPerSecond: 100_000},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, func() {
+		if err := h.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// view returns who is in the room as far as a client was told.
+func (c *client) view() map[string]string {
+	list := map[string]string{}
+	c.each(func(m msg) {
+		switch m.str("type") {
+		case "joined":
+			apply(list, msg{"join": m["participants"]})
+		case "presence":
+			apply(list, m)
+		}
+	})
+	return list
+}
+
+// A crowd that comes to many rooms, and goes, is told in few frames, and everybody knows everybody in the end.
+// Whoever was given the whole list is not told it again.
+func TestHub_Crowd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, closed := crowdHub(t)
+		defer closed()
+		const rooms, members = 100, 5
+		var all []*client
+		for i := range rooms * members {
+			c := dial(t, h, fmt.Sprint("u", i))
+			c.join(fmt.Sprint("r", i%rooms))
+			all = append(all, c)
+			if i%rooms == rooms-1 {
+				advance(100 * time.Millisecond)
+			}
+		}
+		advance(time.Second)
+		frames := 0
+		for _, c := range all {
+			frames += c.count("presence")
+			if got := c.view(); len(got) != members {
+				t.Fatalf("%s knows %d of %d", c.user, len(got), members)
+			}
+		}
+		if each := rooms * members * (members - 1) / 2; frames >= each {
+			t.Errorf("%d frames, no fewer than one for each who comes to each who is there: %d", frames, each)
+		}
+		for _, c := range all[(members-1)*rooms:] {
+			if got := c.count("presence"); got != 0 {
+				t.Errorf("%s was told %d times what its list had", c.user, got)
+			}
+		}
+		for _, c := range all[rooms:] {
+			c.drop()
+		}
+		advance(h.Config().Grace + 2*time.Second)
+		for _, c := range all[:rooms] {
+			if got := c.view(); len(got) != 1 {
+				t.Errorf("%s knows of %d who are left, want 1", c.user, len(got))
+			}
+		}
+	})
+}
+
+// Who moves is shown at once, also while those who come are waited for; in quiet times nobody waits for long
+// to be shown.
+func TestHub_Crowd_moves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, closed := crowdHub(t)
+		defer closed()
+		ann := dial(t, h, "ann")
+		ann.join("r")
+		quiet := dial(t, h, "quiet")
+		quiet.join("r")
+		advance(20 * time.Millisecond)
+		if got := len(ann.view()); got != 2 {
+			t.Errorf("ann knows %d of 2 after 20 ms of quiet", got)
+		}
+		for i := range 600 { // elsewhere
+			dial(t, h, fmt.Sprint("u", i)).join(fmt.Sprint("r", i))
+		}
+		bob := dial(t, h, "bob")
+		bob.join("r")
+		advance(100 * time.Millisecond)
+		if got := len(ann.view()); got != 2 {
+			t.Errorf("ann knows %d of the crowd after 100 ms, want 2 before it", got)
+		}
+		bob.send(msg{"type": "presence", "room": "r", "data": msg{"x": 1}})
+		advance(time.Millisecond)
+		if got := len(ann.view()); got != 3 {
+			t.Errorf("ann knows %d of 3, one of whom has moved", got)
+		}
+	})
+}
