@@ -3,7 +3,6 @@ package memx
 import (
 	"container/list"
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +26,7 @@ type SessionStore struct {
 	mu       sync.Mutex
 	sessions map[string]*stored
 	rooms    indexes
+	names    names // of rooms
 	users    indexes
 	// instances has when each is taken as dead.
 	instances map[string]time.Duration
@@ -79,7 +79,9 @@ func (s *SessionStore) Put(_ context.Context, session flow.Session) error {
 	e.place = s.byEnd.PushBack(e)
 	s.renewLocked(e, now)
 	s.sessions[e.ID] = e
-	s.rooms.add(e.Room, e)
+	if s.rooms.add(e.Room, e) {
+		s.names.add(e.Room)
+	}
 	s.users.add(e.User.ID, e)
 	return nil
 }
@@ -143,27 +145,15 @@ func (s *SessionStore) List(_ context.Context, q flow.SessionQuery) ([]flow.Sess
 	return found, nil
 }
 
-// Rooms implements [flow.SessionStore].
+// Rooms implements [flow.SessionStore]. A page costs what it has.
 func (s *SessionStore) Rooms(_ context.Context, after string, limit int) ([]string, error) {
-	rooms := s.roomsAfter(after)
-	slices.Sort(rooms) // outside of the lock: there may be very many
-	return rooms[:min(max(limit, 0), len(rooms))], nil
+	s.lock()
+	defer s.mu.Unlock()
+	return s.names.after(after, limit), nil
 }
 
 // Health implements [flow.SessionStore].
 func (s *SessionStore) Health() flow.Health { return health(s.start) }
-
-func (s *SessionStore) roomsAfter(after string) []string {
-	s.lock()
-	defer s.mu.Unlock()
-	var rooms []string
-	for room := range s.rooms {
-		if room > after {
-			rooms = append(rooms, room)
-		}
-	}
-	return rooms
-}
 
 // lock locks the store, frees what has expired, and returns the time.
 func (s *SessionStore) lock() time.Duration {
@@ -192,6 +182,8 @@ func (s *SessionStore) renewLocked(e *stored, now time.Duration) {
 func (s *SessionStore) forgetLocked(e *stored) {
 	s.byEnd.Remove(e.place)
 	delete(s.sessions, e.ID)
-	s.rooms.remove(e.Room, e)
+	if s.rooms.remove(e.Room, e) {
+		s.names.remove(e.Room)
+	}
 	s.users.remove(e.User.ID, e)
 }

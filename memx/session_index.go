@@ -11,21 +11,25 @@ type index []*stored
 // indexes has an index for each room or user that has sessions.
 type indexes map[string]index
 
-func (x indexes) add(key string, e *stored) {
+// add reports whether the session is the first of the room or user.
+func (x indexes) add(key string, e *stored) (first bool) {
 	at, _ := x[key].find(e.ID)
 	x[key] = slices.Insert(x[key], at, e)
+	return len(x[key]) == 1
 }
 
-func (x indexes) remove(key string, e *stored) {
+// remove reports whether the session was the last of the room or user.
+func (x indexes) remove(key string, e *stored) (last bool) {
 	at, ok := x[key].find(e.ID)
 	if !ok {
-		return
+		return false
 	}
 	if len(x[key]) == 1 {
 		delete(x, key)
-		return
+		return true
 	}
 	x[key] = slices.Delete(x[key], at, at+1)
+	return false
 }
 
 // after returns those behind an id.

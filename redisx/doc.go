@@ -27,8 +27,10 @@
 //	flow:{room}:epoch      tells keys of a deleted room from those of the next with its id
 //	flow:{room}:feed       channel of what is appended
 //	flow:session:<id>      one session
-//	flow:sessions:room:<room>, flow:sessions:user:<user>, flow:sessions:rooms
+//	flow:sessions:room:<room>, flow:sessions:user:<user>
 //	                       sorted sets by expiry
+//	flow:{~rooms}:names, flow:{~rooms}:times
+//	                       sorted sets: the rooms that have sessions, by name and by expiry
 //	flow:instance:<id>     there while the instance lives
 //	flow:meter:{<user>}    hash: what is missing from the buckets of a user
 //	flow:{~marks}:names, flow:{~marks}:times

@@ -65,6 +65,8 @@ func TestKeys_Apart(t *testing.T) {
 				}
 			}
 		}
-		note("all rooms", s.roomsKey(), "")
+		for i, key := range s.roomsKeys() {
+			note([]string{"rooms by name", "rooms by time"}[i], key, "")
+		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -29,33 +28,14 @@ func (l *Log) ask(ctx context.Context, room string, s *redis.Script, names []str
 	}
 }
 
-// run runs a script. What comes from many rooms at the same moment, appends and reads, goes together. A server
-// that does not know a script gets the source with the second try.
+// run runs a script. What comes from many rooms at the same moment, appends and reads, goes together.
 func (l *Log) run(ctx context.Context, s *redis.Script, names []string, args []any) (any, error) {
 	if s != l.scripts.append && s != l.scripts.read {
 		return call(ctx, l.sub, names[0], func(ctx context.Context, client redis.UniversalClient) (any, error) {
 			return s.Run(ctx, client, names, args...).Result()
 		})
 	}
-	began := time.Now()
-	all := make([]any, 0, 3+len(names)+len(args))
-	all = append(all, "evalsha", s.Hash(), len(names))
-	for _, name := range names {
-		all = append(all, name)
-	}
-	command := redis.NewCmd(ctx, append(all, args...)...)
-	command.SetFirstKeyPos(3)
-	err := send(ctx, l.sub, names[0], command)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		ctx, cancel := context.WithDeadline(ctx, began.Add(l.conn.config.Timeout))
-		defer cancel()
-		command = s.Eval(ctx, l.conn.client.Pipeline(), names, args...) // queued there only
-		err = send(ctx, l.sub, names[0], command)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return command.Result()
+	return runTogether(ctx, l.sub, s, names, args)
 }
 
 // heal mends a log of which Redis has lost or damaged one key, as far as that can be done from what is

@@ -1,6 +1,12 @@
 package redisx
 
-import _ "embed"
+import (
+	"context"
+	_ "embed" // the scripts are files
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
 
 // The scripts are called by their digest. A server that does not know one, because it restarted or its
 // scripts were flushed, gets the source in a second round trip and keeps it; see [redis.Script.Run].
@@ -90,3 +96,29 @@ var deleteSource string
 
 //go:embed lua/spend.lua
 var spendSource string
+
+//go:embed lua/rooms.lua
+var roomsSource string
+
+// runTogether is [redis.Script.Run] in the round trip of others. The error is flow's, or what the script tells.
+func runTogether(ctx context.Context, s *subsystem, script *redis.Script, names []string, args []any) (any, error) {
+	began := time.Now()
+	all := make([]any, 0, 3+len(names)+len(args))
+	all = append(all, "evalsha", script.Hash(), len(names))
+	for _, name := range names {
+		all = append(all, name)
+	}
+	command := redis.NewCmd(ctx, append(all, args...)...)
+	command.SetFirstKeyPos(3)
+	err := send(ctx, s, names[0], command)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		ctx, cancel := context.WithDeadline(ctx, began.Add(s.conn.config.Timeout))
+		defer cancel()
+		command = script.Eval(ctx, s.conn.client.Pipeline(), names, args...) // queued there only
+		err = send(ctx, s, names[0], command)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return command.Result()
+}

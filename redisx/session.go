@@ -11,9 +11,9 @@ import (
 	"github.com/fiberflow/flow"
 )
 
-// SessionStore implements [flow.SessionStore]. A session is one key with a TTL; beside it stand three
-// kinds of sorted sets by expiry: the sessions of a room, those of a user, and all rooms. In a Cluster
-// they live on different nodes, so every step that spans them is safe to repeat and to overtake.
+// SessionStore implements [flow.SessionStore]. A session is one key with a TTL; beside it stand sorted
+// sets by expiry: the sessions of a room, those of a user, and all rooms, which are in one by name too. In a
+// Cluster they live on different nodes, so every step that spans them is safe to repeat and to overtake.
 //
 // The sets are not written again with every Put and Touch, but when a quarter of the TTL has passed;
 // for that, everything is kept a quarter longer than promised.
@@ -22,6 +22,7 @@ type SessionStore struct {
 	sub     *subsystem
 	keep    time.Duration // the TTL in Redis
 	renewed *renewals
+	note    *redis.Script
 }
 
 var _ flow.SessionStore = (*SessionStore)(nil)
@@ -32,7 +33,7 @@ func NewSessionStore(c *Conn) *SessionStore {
 	return &SessionStore{
 		conn: c,
 		sub:  c.collaboration(),
-		keep: ttl + ttl/4, renewed: newRenewals(ttl / 4),
+		keep: ttl + ttl/4, renewed: newRenewals(ttl / 4), note: redis.NewScript(roomsSource),
 	}
 }
 
@@ -107,9 +108,7 @@ func (s *SessionStore) put(ctx context.Context, session flow.Session, value []by
 		}
 	})
 	if err == nil && list {
-		_, err = call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
-			return struct{}{}, s.list(ctx, client, session)
-		})
+		err = s.list(ctx, session)
 	}
 	if err != nil || stored.Val() == "" {
 		return nil, err
@@ -152,10 +151,7 @@ func (s *SessionStore) Delete(ctx context.Context, id string) error {
 	if err := s.unlist(ctx, session, flow.Session{}); err != nil {
 		return err
 	}
-	_, err = call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (int64, error) {
-		return client.Del(ctx, s.sessionKey(id)).Result()
-	})
-	return err
+	return s.together(ctx, func(p redis.Pipeliner) { p.Del(ctx, s.sessionKey(id)) })
 }
 
 // Health implements [flow.SessionStore]. Sessions are spread over all nodes of a Cluster; while some of
@@ -169,7 +165,12 @@ func (s *SessionStore) Health() flow.Health {
 func (s *SessionStore) sessionKey(id string) string  { return s.conn.key.of("session:" + id) }
 func (s *SessionStore) instanceKey(id string) string { return s.conn.key.of("instance:" + id) }
 func (s *SessionStore) roomKey(room string) string   { return s.conn.key.of("sessions:room:" + room) }
-func (s *SessionStore) roomsKey() string             { return s.conn.key.of("sessions:rooms") }
+
+// roomsKeys returns the sets of all rooms, by name and by time. They share a hash tag that no room has, so
+// that one script can keep them the same in a Cluster.
+func (s *SessionStore) roomsKeys() []string {
+	return []string{s.conn.key.room("~rooms", "names"), s.conn.key.room("~rooms", "times")}
+}
 
 func (s *SessionStore) userKey(user string) string {
 	return s.conn.key.of("sessions:user:" + encoded(user))

@@ -13,10 +13,9 @@ import (
 	"github.com/fiberflow/flow"
 )
 
-// list puts members into the sets: sessions into those of their rooms and users, and then the rooms
-// into that of all rooms. dropRooms relies on this order, which one pipeline does not keep in a
-// Cluster.
-func (s *SessionStore) list(ctx context.Context, client redis.UniversalClient, sessions ...flow.Session) error {
+// list puts members into the sets: sessions into those of their rooms and users, and then the rooms into
+// those of all rooms, which noteRooms asks for.
+func (s *SessionStore) list(ctx context.Context, sessions ...flow.Session) error {
 	members, rooms := map[string][]string{}, map[string]bool{}
 	for _, session := range sessions {
 		room, user := s.roomKey(session.Room), s.userKey(session.User.ID)
@@ -24,7 +23,7 @@ func (s *SessionStore) list(ctx context.Context, client redis.UniversalClient, s
 		members[user] = append(members[user], session.ID)
 		rooms[session.Room] = true
 	}
-	err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
+	err := s.together(ctx, func(p redis.Pipeliner) {
 		for key, ids := range members {
 			s.join(ctx, p, key, ids...)
 		}
@@ -32,9 +31,7 @@ func (s *SessionStore) list(ctx context.Context, client redis.UniversalClient, s
 	if err != nil {
 		return err
 	}
-	return s.pipelined(ctx, client, func(p redis.Pipeliner) {
-		s.join(ctx, p, s.roomsKey(), slices.Collect(maps.Keys(rooms))...)
-	})
+	return s.noteRooms(ctx, slices.Collect(maps.Keys(rooms))...)
 }
 
 // join queues the writes that put members into a set with a full TTL. A set forgets its expired members
@@ -46,63 +43,27 @@ func (s *SessionStore) join(ctx context.Context, p redis.Pipeliner, key string, 
 		scored[i] = redis.Z{Score: float64(now.Add(s.keep).UnixMilli()), Member: m}
 	}
 	p.ZRemRangeByScore(ctx, key, "-inf", millis(now))
-	// Greater wins: of two writers, and of the sessions of a room, the longer promise counts.
+	// Greater wins: of two writers the longer promise counts.
 	p.ZAddArgs(ctx, key, redis.ZAddArgs{GT: true, Members: scored})
 	p.PExpire(ctx, key, s.keep)
 }
 
 // unlist takes a session out of the sets in which its next version is not.
 func (s *SessionStore) unlist(ctx context.Context, session, next flow.Session) error {
-	left, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (int64, error) {
-		left := &redis.IntCmd{}
-		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
-			if session.User.ID != next.User.ID {
-				p.ZRem(ctx, s.userKey(session.User.ID), session.ID)
-			}
-			if session.Room != next.Room {
-				p.ZRem(ctx, s.roomKey(session.Room), session.ID)
-				left = p.ZCount(ctx, s.roomKey(session.Room), millis(time.Now()), "+inf")
-			}
-		})
-		return left.Val(), err
+	left := &redis.IntCmd{}
+	err := s.together(ctx, func(p redis.Pipeliner) {
+		if session.User.ID != next.User.ID {
+			p.ZRem(ctx, s.userKey(session.User.ID), session.ID)
+		}
+		if session.Room != next.Room {
+			p.ZRem(ctx, s.roomKey(session.Room), session.ID)
+			left = p.ZCount(ctx, s.roomKey(session.Room), millis(time.Now()), "+inf")
+		}
 	})
-	if err != nil || session.Room == next.Room || left > 0 {
+	if err != nil || session.Room == next.Room || left.Val() > 0 {
 		return err
 	}
 	return s.dropRooms(ctx, session.Room)
-}
-
-// dropRooms takes rooms that were seen empty out of the set of rooms. Whoever came into one meanwhile
-// is in the room's own set before that of rooms, so a second look finds everybody whose entry may
-// have been dropped.
-func (s *SessionStore) dropRooms(ctx context.Context, rooms ...string) error {
-	_, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
-		counts := make([]*redis.IntCmd, len(rooms))
-		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
-			for _, room := range rooms {
-				p.ZRem(ctx, s.roomsKey(), room)
-			}
-		})
-		if err != nil {
-			return struct{}{}, err
-		}
-		err = s.pipelined(ctx, client, func(p redis.Pipeliner) {
-			for i, room := range rooms {
-				counts[i] = p.ZCount(ctx, s.roomKey(room), millis(time.Now()), "+inf")
-			}
-		})
-		if err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, s.pipelined(ctx, client, func(p redis.Pipeliner) {
-			for i, room := range rooms {
-				if counts[i].Val() > 0 {
-					s.join(ctx, p, s.roomsKey(), room)
-				}
-			}
-		})
-	})
-	return err
 }
 
 func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }

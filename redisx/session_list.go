@@ -10,10 +10,14 @@ import (
 	"github.com/fiberflow/flow"
 )
 
+// listLeast is how many sessions a list reads at least at a time: those that are not told are soon passed.
+const listLeast = 32
+
 // alive is the value of the key of an instance that lives.
 const alive = "alive"
 
-// List implements [flow.SessionStore].
+// List implements [flow.SessionStore]. It reads the ids of everybody in the room, or of all sessions of the
+// user, and the sessions that the page has.
 func (s *SessionStore) List(ctx context.Context, q flow.SessionQuery) ([]flow.Session, error) {
 	set := s.roomKey(q.Room)
 	if q.User != "" {
@@ -26,7 +30,7 @@ func (s *SessionStore) List(ctx context.Context, q flow.SessionQuery) ([]flow.Se
 	var found []flow.Session
 	living := map[string]bool{}
 	for len(ids) > 0 && len(found) < q.Limit {
-		n := min(len(ids), touchAtOnce)
+		n := min(len(ids), touchAtOnce, max(q.Limit-len(found), listLeast))
 		sessions, err := s.load(ctx, ids[:n])
 		if err != nil {
 			return nil, err
@@ -71,52 +75,6 @@ func (s *SessionStore) lookAt(ctx context.Context, living map[string]bool, sessi
 		living[unknown[i]] = value == alive
 	}
 	return err
-}
-
-// Rooms implements [flow.SessionStore]. Rooms whose sessions have all expired are found here, and
-// dropped.
-func (s *SessionStore) Rooms(ctx context.Context, after string, limit int) ([]string, error) {
-	candidates, err := s.members(ctx, s.roomsKey(), after)
-	if err != nil {
-		return nil, err
-	}
-	var rooms, empty []string
-	for len(candidates) > 0 && len(rooms) < limit {
-		n := min(len(candidates), touchAtOnce)
-		counts, err := s.count(ctx, candidates[:n])
-		if err != nil {
-			return nil, err
-		}
-		for i, room := range candidates[:n] {
-			if counts[i] > 0 {
-				rooms = append(rooms, room)
-				continue
-			}
-			empty = append(empty, room)
-		}
-		candidates = candidates[n:]
-	}
-	if len(empty) > 0 {
-		err = s.dropRooms(ctx, empty...)
-	}
-	return rooms[:min(len(rooms), max(limit, 0))], err
-}
-
-// count returns how many sessions each of the rooms has.
-func (s *SessionStore) count(ctx context.Context, rooms []string) ([]int64, error) {
-	return call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) ([]int64, error) {
-		commands := make([]*redis.IntCmd, len(rooms))
-		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
-			for i, room := range rooms {
-				commands[i] = p.ZCount(ctx, s.roomKey(room), millis(time.Now()), "+inf")
-			}
-		})
-		counts := make([]int64, len(rooms))
-		for i, command := range commands {
-			counts[i] = command.Val()
-		}
-		return counts, err
-	})
 }
 
 // members returns those of a set that have not expired, sorted, after the given one.

@@ -13,6 +13,9 @@ import (
 func (s *SessionStore) together(ctx context.Context, f func(redis.Pipeliner)) error {
 	queue := s.conn.client.Pipeline()
 	f(queue)
+	if queue.Len() == 0 {
+		return nil
+	}
 	err := send(ctx, s.sub, "", queue.Cmds()...)
 	if !redis.HasErrorPrefix(err, "WRONGTYPE") {
 		return err

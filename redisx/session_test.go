@@ -54,7 +54,7 @@ func TestSessionStore_TTL(t *testing.T) {
 		t.Fatalf("Put: %v", err)
 	}
 	wantKeys(t, client, prefix,
-		"session:s", "sessions:room:room", "sessions:user:dXNlcg", "sessions:rooms", "instance:i")
+		"session:s", "sessions:room:room", "sessions:user:dXNlcg", "{~rooms}:names", "{~rooms}:times", "instance:i")
 	for _, key := range keysOf(t, client, prefix) {
 		if ttl := client.PTTL(t.Context(), key).Val(); ttl <= 0 || ttl > 2*time.Minute {
 			t.Errorf("%s has TTL %v", key, ttl)

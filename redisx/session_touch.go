@@ -60,18 +60,15 @@ func (s *SessionStore) touch(ctx context.Context, instance string, ids []string)
 
 // renew gives sessions, and their places in the sets, a full TTL.
 func (s *SessionStore) renew(ctx context.Context, sessions []flow.Session) error {
-	_, err := call(ctx, s.sub, "", func(ctx context.Context, client redis.UniversalClient) (struct{}, error) {
-		err := s.pipelined(ctx, client, func(p redis.Pipeliner) {
-			for _, session := range sessions {
-				p.PExpire(ctx, s.sessionKey(session.ID), s.keep)
-			}
-		})
-		if err != nil {
-			return struct{}{}, err
+	err := s.together(ctx, func(p redis.Pipeliner) {
+		for _, session := range sessions {
+			p.PExpire(ctx, s.sessionKey(session.ID), s.keep)
 		}
-		return struct{}{}, s.list(ctx, client, sessions...)
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.list(ctx, sessions...)
 }
 
 // load reads sessions; those that are not there are nil.

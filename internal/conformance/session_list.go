@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/fiberflow/flow"
@@ -15,6 +17,7 @@ func listCases() []sessionCase {
 		{name: "list past those not listed", run: testListPastOthers},
 		{name: "rooms", run: testRooms},
 		{name: "rooms by pages", run: testRoomsPages},
+		{name: "rooms that come and go between pages", run: testRoomsChanging},
 	}
 }
 
@@ -153,4 +156,41 @@ func testRoomsPages(t *sessionTest) {
 		wantStrings(t, fmt.Sprintf("rooms by %d", limit), all, names...)
 	}
 	wantStrings(t, "rooms after one that is not there", t.rooms("r1x", 2), "r2", "r20")
+}
+
+// Each page has the rooms that there are when it is asked for, behind the last one told, in order: rooms that
+// come and go between pages make no holes, and none is told twice.
+func testRoomsChanging(t *sessionTest) {
+	chance := rand.New(rand.NewPCG(1, 2)) // every time the same
+	there := map[string]string{}          // which session a room has
+	change := func(n int) {
+		for range n {
+			room := fmt.Sprintf("%c-%d", "aZ~_0"[chance.IntN(5)], chance.IntN(200))
+			if id := there[room]; id != "" {
+				t.delete(id)
+				delete(there, room)
+				continue
+			}
+			there[room] = fmt.Sprint("s", chance.Uint64())
+			t.put(session(there[room], room, "u"))
+		}
+	}
+	change(400)
+	after := ""
+	for {
+		var want []string
+		for _, room := range slices.Sorted(maps.Keys(there)) {
+			if room > after {
+				want = append(want, room)
+			}
+		}
+		const limit = 16
+		page := t.rooms(after, limit)
+		wantStrings(t, fmt.Sprintf("page after %q", after), page, want[:min(limit, len(want))]...)
+		if len(page) < limit {
+			return
+		}
+		after = page[limit-1]
+		change(20)
+	}
 }
