@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -149,20 +148,20 @@ func (h *Hub) Rooms(ctx context.Context, after string, limit int) ([]RoomInfo, e
 	}
 }
 
-// roomsAfter returns at most limit ids of rooms, sorted.
+// roomsAfter returns at most limit ids of rooms, sorted. It looks at the name of each room that is open here; what
+// the store is asked for, and what is told of rooms, is the page's.
 func (h *Hub) roomsAfter(ctx context.Context, after string, limit int) ([]string, error) {
 	ids, err := h.cfg.Sessions.Rooms(ctx, after, limit)
 	if err != nil && ErrorCode(err) != CodeUnavailable {
 		return nil, err
 	}
-	for _, r := range h.openRooms() {
-		if r.id > after {
-			ids = append(ids, r.id)
-		}
+	l := listing{after: after, limit: limit, ids: ids}
+	h.mu.Lock()
+	for id := range h.rooms {
+		l.add(id)
 	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	return ids[:min(limit, len(ids))], nil
+	h.mu.Unlock()
+	return l.page(), nil
 }
 
 // Room returns what is known of a room, [CodeNotFound] when it was never used.
@@ -171,30 +170,21 @@ func (h *Hub) Room(ctx context.Context, room string) (RoomInfo, error) {
 	if err != nil && ErrorCode(err) != CodeTrimmed {
 		return RoomInfo{}, err
 	}
-	all, err := h.participants(ctx, room, "", h.cfg.Limits.Participants)
+	there, err := h.countParticipants(ctx, room)
 	if err != nil {
 		return RoomInfo{}, err
 	}
-	if page.Head.Seq == 0 && len(all) == 0 && h.peek(room) == nil {
+	if page.Head.Seq == 0 && there == 0 && h.peek(room) == nil {
 		return RoomInfo{}, Errorf(CodeNotFound, "there is no such room")
 	}
 	info := RoomInfo{
 		Room: room, Head: page.Head.String(), Operations: page.Head.Seq - page.Base.Seq,
-		Participants: len(all), Durability: h.durability(),
+		Participants: there, Durability: h.durability(),
 	}
 	if page.Snapshot.Seq > 0 {
 		info.Snapshot = page.Snapshot.String()
 	}
 	return info, nil
-}
-
-// lastOf returns where a full page of the store ends: what is known here beyond that belongs to a later
-// page. "" when the page is the last one.
-func lastOf(stored []Session, limit int) string {
-	if len(stored) < limit || limit < 1 {
-		return ""
-	}
-	return stored[len(stored)-1].ID
 }
 
 // DeleteRoom removes a room's log, snapshot and sessions everywhere. Its members get left deleted.
@@ -210,55 +200,4 @@ func (h *Hub) DeleteRoom(ctx context.Context, room string) error {
 		r.fed(Feed{Deleted: true})
 	}
 	return h.endStored(ctx, SessionQuery{Room: room})
-}
-
-// Participants returns who is in a room, sorted by session id, after the given one, at most limit. It
-// joins what this instance hears from the others with what the session store knows.
-func (h *Hub) Participants(ctx context.Context, room, after string, limit int) ([]Participant, error) {
-	if !ValidRoom(room) {
-		return nil, errInvalidRoom()
-	}
-	_, err := h.cfg.Log.Read(ctx, room, Query{Unchecked: true})
-	if ErrorCode(err) == CodeRoomDeleted {
-		return nil, err
-	}
-	return h.participants(ctx, room, after, limit)
-}
-
-// participants is Participants for a room that is known not to be deleted.
-func (h *Hub) participants(ctx context.Context, room, after string, limit int) ([]Participant, error) {
-	stored, err := h.cfg.Sessions.List(ctx, SessionQuery{Room: room, After: after, Limit: limit})
-	if err != nil && ErrorCode(err) != CodeUnavailable {
-		return nil, err
-	}
-	last := lastOf(stored, limit)
-	known := map[string]Participant{}
-	for _, s := range stored {
-		if s.Instance == h.cfg.Instance {
-			continue // the truth about those is here
-		}
-		state := parsePresence(s.Presence)
-		known[s.ID] = Participant{
-			Session: s.ID, User: s.User.ID, Profile: s.User.Profile(), Presence: state.appendTo(nil), Joined: s.Joined,
-		}
-	}
-	if r := h.peek(room); r != nil {
-		r.mu.Lock()
-		for _, p := range r.participantsLocked() {
-			known[p.Session] = p
-		}
-		r.mu.Unlock()
-	}
-	all := make([]Participant, 0, len(known))
-	for _, p := range known {
-		if p.Session > after && (last == "" || p.Session <= last) {
-			all = append(all, p)
-		}
-	}
-	slices.SortFunc(all, func(a, b Participant) int { return strings.Compare(a.Session, b.Session) })
-	if last == "" || len(all) >= limit {
-		return all[:min(limit, len(all))], nil
-	}
-	more, err := h.participants(ctx, room, last, limit-len(all))
-	return append(all, more...), err
 }

@@ -243,17 +243,3 @@ func (r *room) everybody() []*member {
 	defer r.mu.Unlock()
 	return slices.Collect(maps.Values(r.members))
 }
-
-// participantsLocked returns everybody in the room as far as this instance knows.
-func (r *room) participantsLocked() []Participant {
-	all := make([]Participant, 0, len(r.members)+len(r.remote))
-	for _, m := range r.members {
-		all = append(all, m.participant())
-	}
-	for session, p := range r.remote {
-		if r.members[session] == nil {
-			all = append(all, p.participant(session))
-		}
-	}
-	return all
-}
