@@ -60,6 +60,7 @@ type Hub struct {
 	over    bool           // work takes no more goroutines
 	stopBus func()
 	dirty   chan struct{} // wakes the keeper of sessions
+	keeping chan struct{} // holds who writes them
 
 	mu        sync.Mutex // guards what follows; before a room's lock, never after
 	draining  bool
@@ -96,7 +97,8 @@ func New(cfg Config) (*Hub, error) {
 	}
 	h := &Hub{
 		parted: recent{keep: recentFor, most: recentMost}, finished: recent{keep: cfg.SessionTTL, most: doubtMost},
-		cfg: cfg, log: cfg.Logger, limits: limits, requests: requests(), dirty: make(chan struct{}, 1),
+		cfg: cfg, log: cfg.Logger, limits: limits, requests: requests(),
+		dirty: make(chan struct{}, 1), keeping: make(chan struct{}, 1),
 		rooms: map[string]*room{}, conns: map[*Conn]struct{}{}, users: map[string][]*Conn{},
 		empty: make(chan struct{}), meter: newMetering(), rates: newPayerRates(cfg.Quotas),
 		payers: map[string]*payer{}, addresses: map[netip.Addr]*address{}, strangers: list.New(),

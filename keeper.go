@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -169,27 +171,56 @@ func (h *Hub) keepSessions() {
 	}
 }
 
+// keepAtOnce is how many sessions the keeper writes or deletes at a time, so that a store can send together what
+// it is asked at the same moment.
+const keepAtOnce = 64
+
 // saveDirty writes and deletes what is marked. What fails stays marked, and is tried again from time to
-// time. A session counts as ended until the store has forgotten it.
+// time. A session counts as ended until the store has forgotten it. One call waits for another, so that after it
+// nothing that was marked before is under way.
 func (h *Hub) saveDirty(ctx context.Context) {
+	select {
+	case h.keeping <- struct{}{}:
+		defer func() { <-h.keeping }()
+	case <-ctx.Done():
+		return
+	}
 	h.mu.Lock()
-	unsaved, ended := h.unsaved, slices.Collect(maps.Keys(h.ended))
+	unsaved, ended := slices.Collect(maps.Keys(h.unsaved)), slices.Collect(maps.Keys(h.ended))
 	h.unsaved = map[*member]struct{}{}
 	h.mu.Unlock()
-	for m := range unsaved {
+	forEach(keepAtOnce, unsaved, func(m *member) {
 		if !h.save(ctx, m) {
 			h.mu.Lock()
+			defer h.mu.Unlock()
 			h.unsaved[m] = struct{}{}
-			h.mu.Unlock()
 		}
-	}
-	for _, id := range ended {
-		if err := h.cfg.Sessions.Delete(ctx, id); err == nil {
+	})
+	forEach(keepAtOnce, ended, func(id string) {
+		if h.cfg.Sessions.Delete(ctx, id) == nil {
 			h.mu.Lock()
+			defer h.mu.Unlock()
 			delete(h.ended, id)
-			h.mu.Unlock()
 		}
+	})
+}
+
+// forEach calls do for each, as many at a time, and returns when all calls have.
+func forEach[T any](atOnce int, all []T, do func(T)) {
+	if len(all) == 1 {
+		do(all[0])
+		return
 	}
+	var workers sync.WaitGroup
+	var next atomic.Int64
+	for range min(atOnce, len(all)) {
+		workers.Go(func() { // ends when all have been called
+			for i := next.Add(1) - 1; i < int64(len(all)); i = next.Add(1) - 1 {
+				do(all[i])
+			}
+		})
+	}
+	workers.Wait()
 }
 
 // save writes one session; false when the store is away.
