@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"encoding/json"
-	"slices"
 )
 
 // Event is a named ephemeral message to a room, a session or a user: at most once, never stored.
@@ -138,10 +137,9 @@ func (h *Hub) PublishUser(_ context.Context, user string, e Event) error {
 
 // deliverUser hands an event to the sockets of a user that are here.
 func (h *Hub) deliverUser(f *Frame, user string) {
-	h.mu.Lock()
-	conns := slices.Clone(h.users[user])
-	h.mu.Unlock()
-	for _, c := range conns {
-		c.offer(f)
+	for _, c := range h.connsOf(user) {
+		if !c.stream {
+			c.offer(f)
+		}
 	}
 }

@@ -78,9 +78,11 @@ func TestConn_Event(t *testing.T) {
 }
 
 func TestHub_PublishUser(t *testing.T) {
-	// A message to a person reaches every socket of theirs, in any room or none, and nobody else. I6
+	// A message to a person reaches every socket of theirs, in any room or none, and nobody else; a stream is told
+	// of its room only. I6
 	h := newHub(t, flow.Config{})
 	a, b := dial(t, h, "ann"), dial(t, h, "bob")
+	stream := watch(t, h, &flow.User{ID: "bob"}, "r")
 	if err := h.PublishUser(t.Context(), "bob", flow.Event{Name: "hello", Data: []byte(` [ 1 ] `)}); err != nil {
 		t.Fatal(err)
 	}
@@ -90,6 +92,12 @@ func TestHub_PublishUser(t *testing.T) {
 	}
 	if n := a.count("event"); n != 0 {
 		t.Fatal("somebody else heard it")
+	}
+	if err := h.Publish(t.Context(), "r", flow.Event{Name: "news"}); err != nil {
+		t.Fatal(err)
+	}
+	if e := stream.expect("event"); e.str("name") != "news" {
+		t.Fatalf("the stream got %v", e)
 	}
 	for _, bad := range []flow.Event{{}, {Name: "x", Data: []byte("{")}, {Name: "x", To: &flow.Target{User: "a"}}} {
 		if err := h.PublishUser(t.Context(), "bob", bad); flow.ErrorCode(err) != flow.CodeInvalidMessage {

@@ -234,7 +234,7 @@ func (h *Hub) addConn(c *Conn) error {
 	h.countLocked(c)
 	h.conns[c] = struct{}{}
 	h.stats.connections.Add(1)
-	if c.user != nil && !c.stream {
+	if c.user != nil {
 		h.indexLocked(c, c.user.ID)
 	}
 	return nil
@@ -257,7 +257,7 @@ func (h *Hub) removeConn(c *Conn) {
 	}
 }
 
-// indexLocked notes whose socket it is.
+// indexLocked notes whose socket or stream it is.
 func (h *Hub) indexLocked(c *Conn, user string) {
 	h.users[user] = append(h.users[user], c)
 }

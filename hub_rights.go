@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -68,14 +69,12 @@ type membership struct {
 	member *member
 }
 
-// membershipsOf returns those of a user, in a room; "" is all.
+// membershipsOf returns those of a user, in a room; "" is all. A user's cost what that user has.
 func (h *Hub) membershipsOf(user, room string) []membership {
-	h.mu.Lock()
-	conns := make([]*Conn, 0, len(h.conns))
-	for c := range h.conns {
-		conns = append(conns, c)
+	conns := h.connsOf(user)
+	if user == "" {
+		conns = h.allConns()
 	}
-	h.mu.Unlock()
 	var found []membership
 	for _, c := range conns {
 		c.mu.Lock()
@@ -91,27 +90,23 @@ func (h *Hub) membershipsOf(user, room string) []membership {
 	return found
 }
 
+// connsOf returns the sockets and streams of a user.
+func (h *Hub) connsOf(user string) []*Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.users[user])
+}
+
 // askAgain asks for the rights of members, some at a time, and returns those for whom the hook failed.
 func (h *Hub) askAgain(ctx context.Context, all []membership) (failed []membership) {
 	var mu sync.Mutex
-	var workers sync.WaitGroup
-	next := make(chan membership)
-	for range min(rightsWorkers, len(all)) {
-		workers.Go(func() { // ends when next is closed, below
-			for ms := range next {
-				if err := ms.conn.reauthorize(ctx, ms.member); err != nil {
-					mu.Lock()
-					failed = append(failed, ms)
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	for _, ms := range all {
-		next <- ms
-	}
-	close(next)
-	workers.Wait()
+	forEach(rightsWorkers, all, func(ms membership) {
+		if err := ms.conn.reauthorize(ctx, ms.member); err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			failed = append(failed, ms)
+		}
+	})
 	return failed
 }
 
