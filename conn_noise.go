@@ -6,12 +6,10 @@ import "time"
 // fragment. It shares the rate of the messages that have no limit of their own. False is over the rate:
 // then the transport does nothing about it. Like Receive it is for the transport's reader.
 func (c *Conn) Noise() bool {
-	now := time.Now()
-	if c.other.take(now, otherPerSecond) == 0 {
-		return true
+	c.now = time.Now()
+	wait := c.other.take(c.now, otherPerSecond)
+	if wait > 0 {
+		c.limited(wait, func(error) {})
 	}
-	if c.over.refused(now) {
-		c.Close(ByeRateLimited)
-	}
-	return false
+	return wait == 0
 }

@@ -3,7 +3,6 @@ package flow
 import (
 	"errors"
 	"runtime"
-	"runtime/debug"
 	"sync"
 )
 
@@ -121,7 +120,7 @@ func (f *flusher) flush(c *Conn) {
 func (c *Conn) push(frames []*Frame) (more bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.hub.log.Error("a transport panicked", "panic", p, "stack", string(debug.Stack()))
+			c.hub.logPanic(p, "a transport panicked")
 			err = errors.New("the transport panicked")
 		}
 	}()

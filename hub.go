@@ -170,15 +170,20 @@ func (h *Hub) spawn(f func()) bool {
 // recovered logs a panic in place of the end of the process. It is to be deferred.
 func (h *Hub) recovered(where string) {
 	if p := recover(); p != nil {
-		h.log.Error("panic", "in", where, "panic", p, "stack", string(debug.Stack()))
+		h.logPanic(p, "panic", "in", where)
 	}
+}
+
+// logPanic tells of a panic that harms nobody else, and where it was. It is for the function that recovers.
+func (h *Hub) logPanic(p any, message string, args ...any) {
+	h.log.Error(message, append(args, "panic", p, "stack", string(debug.Stack()))...)
 }
 
 // askHook calls a hook of the application that answers. One that panics has failed.
 func askHook[T any](h *Hub, name string, hook func() (T, error)) (answer T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.log.Error("a hook panicked", "hook", name, "panic", p, "stack", string(debug.Stack()))
+			h.logPanic(p, "a hook panicked", "hook", name)
 			err = errors.New("the " + name + " hook panicked")
 		}
 	}()
@@ -189,7 +194,7 @@ func askHook[T any](h *Hub, name string, hook func() (T, error)) (answer T, err 
 func (h *Hub) hook(name string, f func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.log.Error("a hook panicked", "hook", name, "panic", p, "stack", string(debug.Stack()))
+			h.logPanic(p, "a hook panicked", "hook", name)
 		}
 	}()
 	f()

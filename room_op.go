@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"runtime/debug"
 	"time"
 )
 
@@ -135,8 +134,7 @@ func (r *room) vet(ctx context.Context, user User, ops ...Operation) error {
 func (r *room) propose(ctx context.Context, hook func(context.Context, *Proposal) error, p *Proposal) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			r.hub.log.Error("a hook panicked", "hook", "OnOperation", "room", r.id, "panic", cause,
-				"stack", string(debug.Stack()))
+			r.hub.logPanic(cause, "a hook panicked", "hook", "OnOperation", "room", r.id)
 			err = &Error{Code: CodeRejected, Message: "the application refused this operation"}
 		}
 	}()
