@@ -233,7 +233,7 @@ func members(object []byte, f func(name, value []byte, spaced bool) bool) {
 		s.skip()
 		from = s.i
 		s.space = false
-		s.value(0)
+		s.value(-peerDepth) // the text is valid: whoever found that knows how deep it may be
 		if !f(name, object[from:s.i], s.space) {
 			return
 		}
@@ -251,7 +251,7 @@ func elements(array []byte, f func(element []byte)) {
 	s.skip()
 	for s.i < len(array) && s.peek() != ']' {
 		from := s.i
-		s.value(0)
+		s.value(-peerDepth) // as in members
 		f(array[from:s.i])
 		s.skip()
 		s.take(',')

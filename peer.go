@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"encoding/json"
 	"slices"
 	"sync"
 	"time"
@@ -33,12 +32,12 @@ const (
 
 // peerMessage is one message between instances.
 type peerMessage struct {
-	Kind    string          `json:"k"`
-	Room    string          `json:"room,omitempty"`
-	Session string          `json:"session,omitempty"`
-	User    string          `json:"user,omitempty"`
-	Ask     string          `json:"ask,omitempty"` // who did it answers with an ack that has the same Ask
-	Frame   json.RawMessage `json:"frame,omitempty"`
+	Kind    string
+	Room    string
+	Session string
+	User    string
+	Ask     string // who did it answers with an ack that has the same Ask
+	Frame   []byte // JSON
 }
 
 // appendTo appends the message; the frame goes in as it is.

@@ -110,7 +110,8 @@ func readPayload(payload, sender, body []byte) (instance string, messages []peer
 	if !s.value(-peerDepth) || s.i != len(body) || !utf8.Valid(body) {
 		return string(sender), nil, errStrangePayload
 	}
-	if err := json.Unmarshal(body, &messages); err != nil || len(messages) > outboxLimit {
+	messages, ok := readMessages(body)
+	if !ok {
 		return string(sender), nil, errStrangePayload
 	}
 	return string(sender), messages, nil
@@ -137,27 +138,6 @@ func validSession(id string) bool {
 	return !strings.ContainsFunc(id, func(c rune) bool {
 		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_'
 	})
-}
-
-// readEvent returns the frame of an event that another instance has passed on: to a room, or with "" to a user.
-func readEvent(room string, frame []byte) (*Frame, error) {
-	var e struct {
-		Type    string          `json:"type"`
-		Room    string          `json:"room"`
-		Name    string          `json:"name"`
-		Session string          `json:"session"`
-		User    string          `json:"user"`
-		Data    json.RawMessage `json:"data"`
-	}
-	if err := json.Unmarshal(frame, &e); err != nil {
-		return nil, errStrangeEvent
-	}
-	named := len(e.Name) >= 1 && len(e.Name) <= 128
-	from := (e.Session == "" || validSession(e.Session)) && (e.User == "" || (User{ID: e.User}).valid())
-	if e.Type != "event" || e.Room != room || !named || !from {
-		return nil, errStrangeEvent
-	}
-	return eventFrame(room, Event{Name: e.Name, Data: e.Data}, e.Session, e.User), nil
 }
 
 // presenceMessage is a presence frame as another instance reads it.
