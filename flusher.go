@@ -120,7 +120,7 @@ func (f *flusher) flush(c *Conn) {
 func (c *Conn) push(frames []*Frame) (more bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.hub.logPanic(p, "a transport panicked")
+			c.hub.logPanic(p, "a transport")
 			err = errors.New("the transport panicked")
 		}
 	}()

@@ -170,20 +170,21 @@ func (h *Hub) spawn(f func()) bool {
 // recovered logs a panic in place of the end of the process. It is to be deferred.
 func (h *Hub) recovered(where string) {
 	if p := recover(); p != nil {
-		h.logPanic(p, "panic", "in", where)
+		h.logPanic(p, where)
 	}
 }
 
 // logPanic tells of a panic that harms nobody else, and where it was. It is for the function that recovers.
-func (h *Hub) logPanic(p any, message string, args ...any) {
-	h.log.Error(message, append(args, "panic", p, "stack", string(debug.Stack()))...)
+func (h *Hub) logPanic(p any, where string, args ...any) {
+	args = append([]any{"in", where}, args...)
+	h.log.Error("panic", append(args, "panic", p, "stack", string(debug.Stack()))...)
 }
 
 // askHook calls a hook of the application that answers. One that panics has failed.
 func askHook[T any](h *Hub, name string, hook func() (T, error)) (answer T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.logPanic(p, "a hook panicked", "hook", name)
+			h.logPanic(p, "a hook", "hook", name)
 			err = errors.New("the " + name + " hook panicked")
 		}
 	}()
@@ -194,7 +195,7 @@ func askHook[T any](h *Hub, name string, hook func() (T, error)) (answer T, err 
 func (h *Hub) hook(name string, f func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.logPanic(p, "a hook panicked", "hook", name)
+			h.logPanic(p, "a hook", "hook", name)
 		}
 	}()
 	f()

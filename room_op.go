@@ -134,7 +134,7 @@ func (r *room) vet(ctx context.Context, user User, ops ...Operation) error {
 func (r *room) propose(ctx context.Context, hook func(context.Context, *Proposal) error, p *Proposal) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			r.hub.logPanic(cause, "a hook panicked", "hook", "OnOperation", "room", r.id)
+			r.hub.logPanic(cause, "a hook", "hook", "OnOperation", "room", r.id)
 			err = &Error{Code: CodeRejected, Message: "the application refused this operation"}
 		}
 	}()
