@@ -28,11 +28,13 @@ var _ flow.Log = (*Log)(nil)
 // NewLog returns the logs kept on a connection. They need no closing of their own.
 func NewLog(c *Conn) *Log {
 	limit, keyTTL := c.config.OperationLimit, c.config.KeyTTL.Milliseconds()
+	settle := max(0, c.config.Settle.Milliseconds())
 	// Go's and Lua's integers are written alike.
 	settings := fmt.Sprintf(
-		"local LIMIT, SLACK, HARD_LIMIT, SWEEP_EVERY, SWEEP_ABOVE, HORIZON, KEY_TTL = %d, %d, %d, %d, %d, %d, '%d'\n",
-		limit, flow.TrimSlack(limit), flow.HardLimit(limit), flow.SweepEvery, flow.SweepAbove,
-		flow.SweepHorizon(c.config.SessionTTL).Milliseconds(), keyTTL)
+		"local TTL, SETTLE, KEY_TTL = %d, %d, '%d'\n"+
+			"local LIMIT, SLACK, HARD_LIMIT, SWEEP_EVERY, SWEEP_ABOVE, HORIZON = %d, %d, %d, %d, %d, %d\n",
+		c.config.OperationTTL.Milliseconds(), settle, keyTTL, limit, flow.TrimSlack(limit), flow.HardLimit(limit),
+		flow.SweepEvery, flow.SweepAbove, flow.SweepHorizon(c.config.SessionTTL).Milliseconds())
 	sub := newSubsystem(c, "ordering", &proof{
 		script: redis.NewScript(proveLogSource), names: logProofNames, channel: logProofChannel,
 	}, true)
@@ -45,7 +47,7 @@ func NewLog(c *Conn) *Log {
 		logTTL:  c.config.OperationTTL.Milliseconds(),
 		keyTTL:  keyTTL,
 		goneTTL: c.config.TombstoneTTL.Milliseconds(),
-		settle:  max(0, c.config.Settle.Milliseconds()),
+		settle:  settle,
 	}
 }
 
@@ -65,19 +67,19 @@ type logScripts struct {
 	mark, unmark, marked                *redis.Script
 }
 
-// newLogScripts takes the settings that append.lua begins with.
+// newLogScripts takes the settings that position.lua and append.lua speak of.
 func newLogScripts(settings string) logScripts {
 	return logScripts{
-		append:  redis.NewScript(settings + positionSource + writeSource + appendSource),
-		restore: redis.NewScript(positionSource + writeSource + restoreSource),
-		heal:    redis.NewScript(positionSource + writeSource + healSource),
-		read:    redis.NewScript(positionSource + readSource),
+		append:  redis.NewScript(settings + readySource + positionSource + writeSource + appendSource),
+		restore: redis.NewScript(settings + positionSource + writeSource + restoreSource),
+		heal:    redis.NewScript(settings + positionSource + writeSource + healSource),
+		read:    redis.NewScript(settings + positionSource + readSource),
 		delete:  redis.NewScript(deleteSource),
 
 		snapshot: redis.NewScript(positionSource + snapshotSource),
 		discard:  redis.NewScript(discardSource),
 		stage:    redis.NewScript(positionSource + putSource + stageSource),
-		keep:     redis.NewScript(positionSource + putSource + keepSource),
+		keep:     redis.NewScript(settings + positionSource + putSource + keepSource),
 
 		acquire: redis.NewScript(positionSource + putSource + leaseSource + acquireSource),
 		release: redis.NewScript(positionSource + leaseSource + releaseSource),

@@ -13,32 +13,42 @@ import (
 
 // Append implements [flow.Log].
 func (l *Log) Append(ctx context.Context, room string, b flow.Batch) ([]flow.Appended, error) {
-	names, script, args := l.keys(room), l.scripts.append, l.appendArgs
+	names, script := l.keys(room), l.scripts.append
+	var expected *outcome
+	var args []any
 	switch {
 	case b.Restore:
 		names = append(names, l.conn.key.room(room, "ops~"))
-		script, args = l.scripts.restore, l.restoreArgs
+		script, args = l.scripts.restore, l.restoreArgs(room, b)
 	case b.Key != "":
 		names = append(names, l.conn.key.room(room, "key:"+encoded(b.Key)), l.conn.key.room(room, "epoch"))
-	case b.Fence.Seq > 0:
-		names = names[:4] // without a log nothing is written, so nobody asks for what is being saved
+		args = l.appendArgs(room, b)
+	default:
+		if b.Fence.Seq > 0 {
+			names = names[:4] // without a log nothing is written, so nobody asks for what is being saved
+		}
+		if expected = outcomeOf(b); expected == nil {
+			args = l.appendArgs(room, b)
+			break
+		}
+		l.echoes.expect(room, expected)
+		args = l.readyArgs(room, b.Fence, expected)
 	}
-	answer, err := l.ask(ctx, room, script, names, args(room, b)...)
+	answer, err := l.ask(ctx, room, script, names, args...)
 	if err != nil {
 		return nil, err
 	}
 	text, _ := answer.(string)
-	answers, err := parseAnswers(text, len(b.Operations))
-	if err == nil && !b.Restore { // that is told as a gap
-		l.echoes.note(room, b, answers)
+	if expected != nil && text == "OK" {
+		return expected.answers(), nil
 	}
-	return answers, err
+	return parseAnswers(text, len(b.Operations))
 }
 
 // writeArgs lists what write.lua takes, and has place for more arguments after that.
 func (l *Log) writeArgs(room string, fence flow.Position, flag string, more int) []any {
-	args := make([]any, 0, 6+more)
-	return append(args, fence.Seq, fence.Hash.String(), flag, l.logTTL, l.channel(room), l.settle)
+	args := make([]any, 0, 4+more)
+	return append(args, fence.Seq, fence.Hash.String(), flag, l.channel(room))
 }
 
 // appendArgs lists what append.lua takes.
@@ -47,7 +57,7 @@ func (l *Log) appendArgs(room string, b flow.Batch) []any {
 	if b.Jump {
 		flag = "jump"
 	}
-	args := l.writeArgs(room, b.Fence, flag, 1+6*len(b.Operations))
+	args := l.writeArgs(room, b.Fence, flag, 1+7*len(b.Operations))
 	args = append(args, "")
 	place := len(args) - 1 // of the content
 	content := sha1.New()  //nolint:gosec // see the import
@@ -55,7 +65,7 @@ func (l *Log) appendArgs(room string, b flow.Batch) []any {
 		o := &b.Operations[i]
 		digest := flow.DigestOf(o.Data)
 		_, _ = content.Write(digest[:]) // hash.Hash documents that Write never fails
-		args = append(args, o.Session, o.N, o.User, o.Time, digest.String(), o.Data)
+		args = append(args, o.Session, o.N, o.User, o.Time, o.Data, digest.String(), "")
 	}
 	if b.Key != "" {
 		args[place] = hex.EncodeToString(content.Sum(nil))

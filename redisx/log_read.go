@@ -62,12 +62,12 @@ func (l *Log) facts(ctx context.Context, room string, q flow.Query) (facts, erro
 
 // readArgs lists what read.lua takes.
 func (l *Log) readArgs(q flow.Query) []any {
-	unchecked, renewed := "", any("")
+	unchecked, renewed := "", ""
 	if q.Unchecked {
 		unchecked = "unchecked"
 	}
 	if q.Renew {
-		renewed = l.logTTL
+		renewed = "renew"
 	}
 	args := make([]any, 0, 4+len(q.Sessions))
 	args = append(args, q.After.Seq, q.After.Hash.String(), unchecked, renewed)

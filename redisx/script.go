@@ -33,6 +33,11 @@ var positionSource string
 //go:embed lua/write.lua
 var writeSource string
 
+// readySource stands before all that, and is all that runs of an append as a rule.
+//
+//go:embed lua/ready.lua
+var readySource string
+
 //go:embed lua/append.lua
 var appendSource string
 

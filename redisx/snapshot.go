@@ -71,7 +71,7 @@ func (l *Log) SaveSnapshot(ctx context.Context, room string, s flow.Snapshot) er
 		if err != nil || word(answer) == "OK" {
 			return err
 		}
-		answer, err = l.ask(ctx, room, l.scripts.keep, names, seq, hash, digest, l.logTTL, len(s.Data))
+		answer, err = l.ask(ctx, room, l.scripts.keep, names, seq, hash, digest, len(s.Data))
 		if err != nil || word(answer) == "OK" {
 			return err
 		}

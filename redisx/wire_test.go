@@ -47,6 +47,35 @@ func TestDecodeOperations(t *testing.T) {
 	}
 }
 
+// What an instance works out of a batch is what the log publishes of it, and what is read again.
+func TestOutcomeOf(t *testing.T) {
+	at := flow.Position{Seq: 7, Hash: 9}
+	e := outcomeOf(flow.Batch{Fence: at, Operations: sample()})
+	if e == nil || string(e.feed) != stretch(at, sample()...) {
+		t.Fatalf("outcomeOf = %+v, want the feed %q", e, stretch(at, sample()...))
+	}
+	read, err := decodeOperations(string(e.feed))
+	if err != nil || fmt.Sprint(read) != fmt.Sprint(e.operations) {
+		t.Errorf("read %v, %v, want %v", read, err, e.operations)
+	}
+	for i, answer := range e.answers() {
+		o := e.operations[i]
+		if want := (flow.Appended{Status: flow.Confirmed, Seq: o.Seq, Hash: o.Hash, Last: o.N}); answer != want {
+			t.Errorf("answer %d is %+v, want %+v", i, answer, want)
+		}
+	}
+	for name, b := range map[string]flow.Batch{
+		"no fence": {Operations: sample()}, "jump": {Fence: at, Jump: true, Operations: sample()},
+		"key": {Fence: at, Key: "k", Operations: sample()}, "empty": {Fence: at},
+		"many": {Fence: at, Operations: make([]flow.Operation, readyOperations+1)},
+		"long": {Fence: at, Operations: []flow.Operation{{Data: make([]byte, readyBytes+1)}}},
+	} {
+		if e := outcomeOf(b); e != nil {
+			t.Errorf("%s: the outcome is taken for known", name)
+		}
+	}
+}
+
 // What is no stretch of a log, or not a whole one, or has a byte changed, is an error and not a panic.
 func TestDecodeOperations_Bad(t *testing.T) {
 	good := stretch(flow.Position{Seq: 7, Hash: 9}, sample()...)

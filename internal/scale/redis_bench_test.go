@@ -102,18 +102,22 @@ func BenchmarkRedis_Append(b *testing.B) {
 	})
 }
 
-// appendTo appends batches, each worker to its own room.
+// appendTo appends batches, each worker to its own room, whose head it knows as a hub does.
 func appendTo(b *testing.B, log *redisx.Log, size int) {
 	b.Helper()
 	data := []byte(`"` + strings.Repeat("x", 198) + `"`)
+	var heads [workers]flow.Position
 	each(b, b.N, func(worker, i int) error {
-		batch := flow.Batch{Operations: make([]flow.Operation, size)}
+		batch := flow.Batch{Fence: heads[worker], Operations: make([]flow.Operation, size)}
 		for k := range batch.Operations {
 			batch.Operations[k] = flow.Operation{
 				Session: "session", N: uint64(i*size + k + 1), User: "user", Time: 1, Data: data,
 			}
 		}
-		_, err := log.Append(b.Context(), fmt.Sprint("room-", worker), batch)
+		answers, err := log.Append(b.Context(), fmt.Sprint("room-", worker), batch)
+		if err == nil {
+			heads[worker] = flow.Position{Seq: answers[size-1].Seq, Hash: answers[size-1].Hash}
+		}
 		return err
 	})
 }

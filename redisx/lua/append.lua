@@ -1,21 +1,19 @@
 -- Appends a batch of operations to a room's log and publishes what it appended.
 -- KEYS: those of position.lua, and for a batch with a key: receipt, epoch.
--- ARGV: those of write.lua, 3 is "jump" or ""; 7 content of a batch with a key or "", then for each operation
---   session, n, user, time, digest, data.
+-- ARGV: those of write.lua, 3 is "jump" or ""; 5 content of a batch with a key, or for ready.lua what to publish,
+--   or ""; then for each operation session, n, user, time, data, and hash and seq for ready.lua, or digest and "".
 -- What is the same for all batches stands before the script: LIMIT operations to keep, SLACK of that, HARD_LIMIT
 -- operations to keep at most after a snapshot, SWEEP_EVERY, SWEEP_ABOVE, HORIZON of the sweep in ms, KEY_TTL in
 -- ms. As arguments these seven, with KEYS[5] where nobody needs it and a look for the tombstone each time, cost
 -- Redis 1.4 us of 22.8 for a batch of one.
 -- KEYS[5] is missing where the fence rules out that the log is.
--- Returns one word for the whole batch, or a line for each operation: "c seq hash last",
--- "d last" or "g last".
-local FIRST, STEP = 8, 6
-
+-- Returns one word for the whole batch, "OK" when it went the short way, or a line for each operation:
+-- "c seq hash last", "d last" or "g last".
 local log, trouble = load()
 -- What was deleted has no head, and gets none before its tombstone has ended.
 if (not log or log.missing) and redis.call('EXISTS', KEYS[4]) == 1 then return 'GONE' end
 
-local content, epoch = ARGV[7], ''
+local content, epoch = KEYS[6] and ARGV[5] or '', ''
 if content ~= '' then
   -- Keys that hold something else are as if they were not there; a receipt is written over.
   epoch = redis.pcall('GET', KEYS[7])
@@ -34,7 +32,7 @@ end
 if not log then return trouble end
 trouble = judge(log, tonumber(ARGV[1]), ARGV[2])
 if trouble then return trouble end
-if settling(log, ARGV[6]) then return 'SETTLING' end
+if settling(log, SETTLE) then return 'SETTLING' end
 
 local sessions, names = {}, {} -- of each session of the batch: last, and time when it was appended
 for i = FIRST, #ARGV, STEP do
@@ -49,7 +47,7 @@ look_up(sessions, names)
 local from, before, jump = log.seq, log.hash, ARGV[3] ~= ''
 local answers, published, newest, longest = {}, {}, nil, log.max
 for i = FIRST, #ARGV, STEP do
-  local session, n, user, time, digest, data = unpack(ARGV, i, i + STEP - 1)
+  local session, n, user, time, data, digest = unpack(ARGV, i, i + 5)
   local known = sessions[session]
   if tonumber(n) <= known.last then
     answers[#answers + 1] = 'd ' .. number(known.last)
@@ -57,6 +55,7 @@ for i = FIRST, #ARGV, STEP do
     answers[#answers + 1] = 'g ' .. number(known.last)
   else
     local seq = number(log.seq + 1)
+    if offered then digest = redis.sha1hex(data) end
     local hash = string.sub(redis.sha1hex(log.hash .. '\n' .. session .. '\n' .. n .. '\n' .. digest), 1, 16)
     local added = redis.pcall('XADD', KEYS[2], seq .. '-0', 'session', session, 'n', n, 'user', user,
       'time', time, 'hash', hash, 'data', data)
@@ -120,7 +119,7 @@ if log.seq > from then
   sweep()
   renew()
   local heading = string.format('ops %s %s %s\n', number(from), before, number(log.seq - from))
-  redis.call('PUBLISH', ARGV[5], heading .. table.concat(published))
+  redis.call('PUBLISH', ARGV[4], heading .. table.concat(published))
 end
 
 local answer = table.concat(answers, '\n')

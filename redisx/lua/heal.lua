@@ -50,7 +50,7 @@ if not top then
   redis.call('DEL', KEYS[2]) -- it may remember an id
   if log then return 'OK' end
   redis.call('DEL', KEYS[1])
-  redis.call('PUBLISH', ARGV[5], 'gap')
+  redis.call('PUBLISH', ARGV[4], 'gap')
   return 'MISSING'
 end
 
@@ -91,5 +91,5 @@ else
   redis.call('XSETID', KEYS[2], number(top.seq) .. '-0')
 end
 renew()
-redis.call('PUBLISH', ARGV[5], 'gap')
+redis.call('PUBLISH', ARGV[4], 'gap')
 return string.format('HEALED %s %s %d', number(base), number(top.seq), dropped)

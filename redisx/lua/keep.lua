@@ -1,6 +1,6 @@
 -- Reads a candidate of stage.lua back and has it take the place of the stored snapshot, if it is whole.
--- KEYS: those of position.lua. ARGV: 1 seq and 2 hash of its position, 3 digest of the data, 4 TTL of the
--- log in ms, 5 length of the data.
+-- KEYS: those of position.lua. ARGV: 1 seq and 2 hash of its position, 3 digest of the data, 4 length
+-- of the data.
 -- Returns a word: OK, LOST when the candidate is not there, DAMAGED when it is not what was sent.
 if redis.call('EXISTS', KEYS[4]) == 1 then return 'GONE' end
 local log, trouble = load()
@@ -17,7 +17,7 @@ if type(data) ~= 'string' then
   -- Another who saved at the same position has swept it away.
   return seq == current and 'OK' or 'LOST'
 end
-if #data ~= tonumber(ARGV[5]) or redis.sha1hex(data) ~= ARGV[3] then
+if #data ~= tonumber(ARGV[4]) or redis.sha1hex(data) ~= ARGV[3] then
   redis.call('HDEL', KEYS[5], name)
   return 'DAMAGED'
 end

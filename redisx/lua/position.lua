@@ -5,6 +5,8 @@
 -- session and g:<group> ("seq:hash") for each group of consumers that has begun; after a restore also
 -- restored (when, in Unix ms) and begun (the seq of the base that a restore gave the log).
 --
+-- Before those scripts that need them stand TTL of the log and SETTLE, the settle window, both in ms.
+--
 -- Lua numbers are exact up to 2^53, beyond which no seq, n or time goes; %.0f writes them in full.
 
 local NOTHING = '0000000000000000' -- the hash of the empty log
@@ -77,9 +79,9 @@ local function settling(log, window)
   return log.restored and math.abs(clock() - log.restored) < tonumber(window)
 end
 
--- has the whole log live on for ARGV[4] ms. Its keys end at one time: a head that ends a millisecond
+-- has the whole log live on for its TTL. Its keys end at one time: a head that ends a millisecond
 -- before its stream would look as if it had been lost, and be mended.
 local function renew()
-  local ends = number(clock() + tonumber(ARGV[4]))
+  local ends = number(clock() + TTL)
   for i = 1, 3 do redis.call('PEXPIREAT', KEYS[i], ends) end
 end

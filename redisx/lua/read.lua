@@ -1,7 +1,7 @@
 -- Judges a position and tells the facts about a room's log. The operations of a page are read by a plain
 -- XRANGE afterwards, which costs Redis an eighth of what a script takes for it.
--- KEYS: those of position.lua. ARGV: 1 seq and 2 hash of the position, 3 "unchecked" or "", 4 TTL of the
--- log in ms to renew it, or "", then sessions.
+-- KEYS: those of position.lua. ARGV: 1 seq and 2 hash of the position, 3 "unchecked" or "", 4 "renew" or "",
+-- then sessions.
 -- Returns a word; then seq, hash, base, basehash, seq and hash of the snapshot, the hash at the position,
 -- the length of the longest data, when the log was restored, and the last n of each session.
 if redis.call('EXISTS', KEYS[4]) == 1 then return { 'GONE' } end

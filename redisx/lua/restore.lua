@@ -1,16 +1,16 @@
 -- Writes operations again that were confirmed before and that the log has lost, at the places they had.
 -- KEYS: those of position.lua, and a name for the stream while it is written anew.
--- ARGV: those of write.lua, 3 is "broken" when the operations of the batch do not link, or ""; 7 how
+-- ARGV: those of write.lua, 3 is "broken" when the operations of the batch do not link, or ""; 5 how
 --   many operations, then for each session, n, user, time, hash, data; then pairs of session, last n.
 -- Returns one word for the whole batch, or a line for each operation: "c seq hash last".
 -- Nothing is trimmed here: others may have more to put in front.
-local FIRST, STEP = 8, 6
+local FIRST, STEP = 6, 6
 
 if redis.call('EXISTS', KEYS[4]) == 1 then return 'GONE' end
 local log, trouble = load()
 if not log then return trouble end
 
-local fence, count = tonumber(ARGV[1]), tonumber(ARGV[7])
+local fence, count = tonumber(ARGV[1]), tonumber(ARGV[5])
 local behind = FIRST + count * STEP -- the first argument after the operations
 local place
 if count == 0 then
@@ -117,7 +117,7 @@ local fields = {}
 if stale then redis.call('DEL', KEYS[3]) end
 if place == 'begin' or place == 'end' then
   log.seq, log.hash = fence + count, ARGV[behind - 2]
-  if not settling(log, ARGV[6]) then log.restored = clock() end
+  if not settling(log, SETTLE) then log.restored = clock() end
   fields = { 'seq', number(log.seq), 'hash', log.hash, 'max', log.max, 'restored', number(log.restored) }
 end
 if place == 'begin' or place == 'front' then
@@ -129,6 +129,6 @@ end
 add_sessions(fields, sessions)
 if #fields == 0 then return '' end
 on_head('HSET', fields)
-if place then redis.call('PUBLISH', ARGV[5], 'gap') end
+if place then redis.call('PUBLISH', ARGV[4], 'gap') end
 renew()
 return table.concat(answers, '\n')

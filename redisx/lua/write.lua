@@ -1,6 +1,5 @@
 -- What the scripts that write operations have in common, after position.lua. Their first arguments are
--- the same: 1 fence seq, 2 fence hash, 3 a flag, 4 TTL of the log in ms, 5 channel, 6 settle window in
--- ms.
+-- the same: 1 fence seq, 2 fence hash, 3 a flag, 4 channel.
 
 -- calls a command on the head with a list of arguments, in pieces that fit on Lua's stack.
 local function on_head(command, list, each)
