@@ -148,7 +148,58 @@ func TestReady_Unexpected(t *testing.T) {
 			if err != nil || page.Head != at || page.Head.Seq != uint64(len(page.Operations)) {
 				t.Errorf("the log ends at %v with %d operations, %v, want %v", page.Head, len(page.Operations), err, at)
 			}
+			longest := 0
+			for _, o := range page.Operations {
+				longest = max(longest, len(o.Data))
+			}
+			if head, _ := kept(t, client, prefix); head["max"] != fmt.Sprint(longest) {
+				t.Errorf("the longest has %s bytes, want %d", head["max"], longest)
+			}
 		})
+	}
+}
+
+// A log without operations gets one that ends with it, and one that lost some is mended before anything is
+// added (I1, I7).
+func TestReady_Missing(t *testing.T) {
+	t.Parallel()
+	client, prefix := shared.Server(t).Client(t), redistest.Prefix(t)
+	l, key := redisx.NewLog(open(t, redisx.Config{Prefix: prefix, Settle: -1})), prefix+":{room}:"
+	at, _ := appendTo(t, l, flow.Batch{Operations: []flow.Operation{op("a", 1), op("a", 2), op("a", 3)}})
+	client.Del(t.Context(), key+"ops")
+	client.HSet(t.Context(), key+"head", "base", at.Seq, "basehash", at.Hash.String())
+	at, _ = appendTo(t, l, flow.Batch{Fence: at, Operations: []flow.Operation{op("a", 4)}})
+	wantOneTTL(t, client, key)
+
+	at, _ = appendTo(t, l, flow.Batch{Fence: at, Operations: []flow.Operation{op("a", 5), op("a", 6)}})
+	client.XDel(t.Context(), key+"ops", "5-0")
+	at, _ = appendTo(t, l, flow.Batch{Fence: at, Operations: []flow.Operation{op("a", 7)}})
+	left := client.XLen(t.Context(), key+"ops").Val()
+	page, err := l.Read(t.Context(), "room", flow.Query{Unchecked: true})
+	if page.Head != at || page.Base.Seq != 6 || left != 1 {
+		t.Errorf("from %v to %v with %d operations, %v, want from 6 to %v", page.Base, page.Head, left, err, at)
+	}
+}
+
+// The append that comes to the turn of a sweep forgets sessions that have been quiet for long.
+func TestReady_Sweep(t *testing.T) {
+	t.Parallel()
+	client, prefix := shared.Server(t).Client(t), redistest.Prefix(t)
+	l := redisx.NewLog(open(t, redisx.Config{Prefix: prefix}))
+	var batch flow.Batch
+	for i := range flow.SweepEvery - 2 {
+		batch.Operations = append(batch.Operations, op(fmt.Sprint("old-", i), 1))
+	}
+	at, _ := appendTo(t, l, batch)
+	late := op("late", 1)
+	late.Time += flow.SweepHorizon(0).Milliseconds() + 1
+	at, _ = appendTo(t, l, flow.Batch{Fence: at, Operations: []flow.Operation{late}})
+	before, _ := kept(t, client, prefix)
+	late.N++
+	appendTo(t, l, flow.Batch{Fence: at, Operations: []flow.Operation{late}})
+	after, _ := kept(t, client, prefix)
+	if len(before) < flow.SweepEvery || len(after) > 10 {
+		t.Errorf("the head had %d fields and has %d, want few", len(before), len(after))
 	}
 }
 
