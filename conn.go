@@ -32,7 +32,7 @@ type Conn struct {
 	other   bucket        // messages without a limit of their own; the reader's
 	traffic bucket        // bytes; the reader's
 	due     time.Duration // until the text at hand may come; the reader's
-	now     time.Time     // when the text at hand came; the reader's
+	now     time.Time     // when what is at hand came; the reader's
 	idle    bool          // the text at hand has had no message; the reader's
 	over    excess        // the reader's
 

@@ -55,7 +55,7 @@ type Hub struct {
 
 	ctx     context.Context // ends when the hub is closed
 	cancel  context.CancelFunc
-	work    sync.WaitGroup // every goroutine that the hub starts, but for the writers of connections
+	work    sync.WaitGroup // every goroutine that the hub starts, but for those that write to one connection
 	gate    sync.RWMutex   // guards over; no other lock is taken while it is held
 	over    bool           // work takes no more goroutines
 	stopBus func()

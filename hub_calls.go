@@ -157,8 +157,10 @@ func (h *Hub) roomsAfter(ctx context.Context, after string, limit int) ([]string
 	}
 	l := listing{after: after, limit: limit, ids: ids}
 	h.mu.Lock()
-	for id := range h.rooms {
-		l.add(id)
+	for id, r := range h.rooms {
+		if r.opened() {
+			l.add(id)
+		}
 	}
 	h.mu.Unlock()
 	return l.page(), nil

@@ -129,14 +129,7 @@ func (h *Hub) openRooms() []*room { return ready(h.allRooms()) }
 
 // ready drops the rooms that are just being opened, in place.
 func ready(rooms []*room) []*room {
-	return slices.DeleteFunc(rooms, func(r *room) bool {
-		select {
-		case <-r.ready:
-			return false
-		default:
-			return true
-		}
-	})
+	return slices.DeleteFunc(rooms, func(r *room) bool { return !r.opened() })
 }
 
 // allRooms returns the rooms, those too that are just being opened.

@@ -9,8 +9,8 @@ const (
 	// gathering is how long those who come and go are waited for in quiet times, before others are told: nobody
 	// sees the difference.
 	gathering = 10 * time.Millisecond
-	// longestGathering is that of the largest crowds.
-	longestGathering = 500 * time.Millisecond
+	// longestGathering is that of the largest crowds: a leave is to be shown within half a second.
+	longestGathering = 300 * time.Millisecond
 	// crowdSlot is the time over which those who come and go are counted.
 	crowdSlot = 100 * time.Millisecond
 	// crowdStep is how many of them in a slot make the gathering longer by its shortest time.

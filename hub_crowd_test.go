@@ -84,6 +84,26 @@ func TestHub_Crowd(t *testing.T) {
 	})
 }
 
+// A clean leave is shown within half a second (I5), whatever comes and goes elsewhere.
+func TestHub_Crowd_leave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, closed := crowdHub(t)
+		defer closed()
+		ann, bob := dial(t, h, "ann"), dial(t, h, "bob")
+		ann.join("r")
+		bob.join("r")
+		advance(time.Second)
+		for i := range 600 {
+			dial(t, h, fmt.Sprint("u", i)).join(fmt.Sprint("r", i))
+		}
+		bob.request(msg{"type": "leave", "room": "r"})
+		advance(400 * time.Millisecond)
+		if got := len(ann.view()); got != 1 {
+			t.Errorf("ann knows %d, want 1", got)
+		}
+	})
+}
+
 // Who moves is shown at once, also while those who come are waited for; in quiet times nobody waits for long
 // to be shown.
 func TestHub_Crowd_moves(t *testing.T) {

@@ -218,7 +218,8 @@ func (r *room) drop(m *member, reason LeaveReason, right func() bool) (c *Conn, 
 		return c, p, true
 	}
 	r.forgetLocked(m)
-	if m.ended { // whoever had it before may not have heard yet that it moved here
+	delete(r.changes, m.session) // elsewhere there may be newer ones
+	if m.ended {                 // whoever had it before may not have heard yet that it moved here
 		delete(r.remote, m.session)
 		r.hub.noteOver(m.session)
 	}
@@ -235,6 +236,16 @@ func (r *room) forgetLocked(m *member) {
 	r.rosterChangedLocked()
 	r.seq.forget(m.session)
 	r.hub.stats.sessions.Add(-1)
+}
+
+// opened reports whether the room is not just being opened.
+func (r *room) opened() bool {
+	select {
+	case <-r.ready:
+		return true
+	default:
+		return false
+	}
 }
 
 // everybody returns the sessions of this instance.

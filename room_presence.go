@@ -113,7 +113,6 @@ func (r *room) movedLocked(session string, patch presence) {
 }
 
 func (r *room) leftLocked(session string, reason LeaveReason) {
-	delete(r.changes, session)
 	r.left = append(r.left, departure{session, shownAs(reason)})
 	r.news++
 	r.gatherLocked()

@@ -1,6 +1,9 @@
 package flow
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // remote is a session of another instance.
 type remote struct {
@@ -82,6 +85,8 @@ func (r *room) remoteLocked(instance string, p Participant) bool {
 	if full || !state.fits(limits.PresenceBytes) {
 		return false
 	}
+	// It has left here and come there, and those who are waited for are told of the leave after that.
+	r.left = slices.DeleteFunc(r.left, func(d departure) bool { return d.session == p.Session })
 	r.remote[p.Session] = &remote{
 		instance: instance, user: p.User, profile: p.Profile, joined: p.Joined, state: state,
 	}

@@ -68,6 +68,7 @@ func inFull(t *testing.T) {
 		table.Note("%s", note)
 	}
 	for number := range *runs {
+		table.Round = number
 		for _, scenario := range bench.Scenarios() {
 			if *chosen != "all" && !slices.Contains(strings.Split(*chosen, ","), scenario.Name) {
 				continue

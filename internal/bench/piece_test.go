@@ -50,19 +50,22 @@ func TestTable(t *testing.T) {
 }
 
 // Beside a peer each measure has the rows of both, and the ratio of what belongs together, run by run, with
-// what is to be reached of that peer. What the peer does not play has no ratio.
+// what is to be reached of that peer. What the peer does not play, or not to its end, has no ratio.
 func TestTable_PrintBeside(t *testing.T) {
 	table := &Table{}
 	const measure = "CPU s a million deliveries"
 	for run, values := range [][2]float64{{10, 20}, {30, 40}, {20, 100}} {
+		table.Round = run
 		table.add(row{scenario: "S2", side: "flow", work: "w, memory", measure: measure, goal: "9"}, values[0])
 		table.add(row{scenario: "S2", side: "Centrifuge", work: "w, memory", measure: measure, goal: "9"}, values[1])
 		table.add(row{scenario: "S2", side: "flow", work: "w, memory", measure: "p50, ms"}, float64(run))
 	}
+	table.Round = 3 // of which the peer's part went wrong
+	table.add(row{scenario: "S2", side: "flow", work: "w, memory", measure: measure, goal: "9"}, 20)
 	var out strings.Builder
 	table.PrintBeside(&out)
 	got := strings.Join(strings.Fields(out.String()), " ")
-	want := "| S2 | w, memory | " + measure + " | flow | 20 | 10 to 30 | 3 | 9 | " +
+	want := "| S2 | w, memory | " + measure + " | flow | 20 | 10 to 30 | 4 | 9 | " +
 		"| S2 | w, memory | " + measure + " | Centrifuge | 40 | 20 to 100 | 3 | | " +
 		"| S2 | w, memory | " + measure + " | ratio | 0.5 | 0.2 to 0.75 | 3 | <= 0.65 | " +
 		"| S2 | w, memory | p50, ms | flow | 1 | 0 to 2 | 3 | |"

@@ -92,8 +92,10 @@ func (r row) printBeside(w io.Writer, server string) {
 // over returns the ratios to another row, run by run.
 func (r row) over(other row) row {
 	ratio := row{scenario: r.scenario, work: r.work, measure: r.measure}
-	for i := range min(len(r.values), len(other.values)) {
-		ratio.values = append(ratio.values, r.values[i]/other.values[i])
+	for i, round := range r.rounds {
+		if at := slices.Index(other.rounds, round); at >= 0 {
+			ratio.values = append(ratio.values, r.values[i]/other.values[at])
+		}
 	}
 	return ratio
 }

@@ -12,6 +12,8 @@ import (
 
 // Table is what was measured, one row for each measure of each scenario.
 type Table struct {
+	Round int // the one that is played now
+
 	rows  []row
 	notes []string
 }
@@ -20,16 +22,17 @@ type Table struct {
 type row struct {
 	scenario, side, work, measure, goal string
 	values                              []float64
+	rounds                              []int // in which they were measured
 }
 
 func (t *Table) add(like row, value float64) {
 	for i, r := range t.rows {
 		if r.is(like) && r.side == like.side {
-			t.rows[i].values = append(r.values, value)
+			t.rows[i].values, t.rows[i].rounds = append(r.values, value), append(r.rounds, t.Round)
 			return
 		}
 	}
-	like.values = []float64{value}
+	like.values, like.rounds = []float64{value}, []int{t.Round}
 	t.rows = append(t.rows, like)
 }
 
