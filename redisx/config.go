@@ -53,7 +53,7 @@ type Config struct {
 	SessionTTL time.Duration
 	// InstanceTTL is how long an untouched instance is taken as alive. Default: 15s.
 	InstanceTTL time.Duration
-	// OperationTTL is how long a room's log lives after it was last written to. Default: 24h.
+	// OperationTTL is how long a room's log lives after it was last written to, or a 128th less. Default: 24h.
 	OperationTTL time.Duration
 	// OperationLimit is how many operations a room keeps; see [flow.TrimFirst]. Default: 10,000.
 	OperationLimit int
