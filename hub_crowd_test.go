@@ -84,6 +84,26 @@ func TestHub_Crowd(t *testing.T) {
 	})
 }
 
+// A stream is not told again what its list had, and is told what comes after.
+func TestHub_Crowd_stream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, closed := crowdHub(t)
+		defer closed()
+		ann := dial(t, h, "ann")
+		ann.join("r")
+		stream := watch(t, h, &flow.User{ID: "bob"}, "r")
+		advance(time.Second)
+		if got := stream.count("presence"); got != 0 {
+			t.Errorf("told %d times what the list had", got)
+		}
+		dial(t, h, "eve").join("r")
+		advance(time.Second)
+		if got := len(stream.view()); got != 2 {
+			t.Errorf("the stream knows %d, want 2", got)
+		}
+	})
+}
+
 // A clean leave is shown within half a second (I5), whatever comes and goes elsewhere.
 func TestHub_Crowd_leave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
