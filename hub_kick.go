@@ -3,39 +3,37 @@ package flow
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 )
 
 // UserSessions returns where a user is, sorted by session id, after the given one, at most limit.
 func (h *Hub) UserSessions(ctx context.Context, user, after string, limit int) ([]Session, error) {
-	stored, err := h.cfg.Sessions.List(ctx, SessionQuery{User: user, After: after, Limit: limit})
-	if err != nil && ErrorCode(err) != CodeUnavailable {
-		return nil, err
-	}
-	last := lastOf(stored, limit)
-	known := map[string]Session{}
-	for _, s := range stored {
-		if s.Instance != h.cfg.Instance {
-			known[s.ID] = s
+	all := []Session{}
+	for {
+		stored, err := h.cfg.Sessions.List(ctx, SessionQuery{User: user, After: after, Limit: limit})
+		if err != nil && ErrorCode(err) != CodeUnavailable {
+			return nil, err
 		}
-	}
-	for _, m := range h.membersOf(user) {
-		known[m.session] = m.snapshotRecord()
-	}
-	all := make([]Session, 0, len(known))
-	for _, s := range known {
-		if s.ID > after && (last == "" || s.ID <= last) {
-			all = append(all, s)
+		page := listing{after: after, last: lastOf(stored, limit), limit: limit}
+		known := map[string]Session{}
+		for _, s := range stored {
+			if s.Instance != h.cfg.Instance {
+				known[s.ID] = s
+				page.add(s.ID)
+			}
 		}
+		for _, m := range h.membersOf(user) {
+			known[m.session] = m.snapshotRecord()
+			page.add(m.session)
+		}
+		for _, id := range page.page() {
+			all = append(all, known[id])
+		}
+		if !page.open() {
+			return all, nil
+		}
+		after, limit = page.last, limit-len(page.ids)
 	}
-	slices.SortFunc(all, func(a, b Session) int { return strings.Compare(a.ID, b.ID) })
-	if last == "" || len(all) >= limit {
-		return all[:min(limit, len(all))], nil
-	}
-	more, err := h.UserSessions(ctx, user, last, limit-len(all))
-	return append(all, more...), err
 }
 
 // membersOf returns the sessions of a user that are here.

@@ -13,32 +13,34 @@ func (h *Hub) Participants(ctx context.Context, room, after string, limit int) (
 		return nil, err
 	}
 	all := []Participant{}
-	for {
-		p, err := h.rollOf(ctx, room, after, limit)
-		if err != nil {
-			return nil, err
-		}
-		p.call(func(session string) { all = append(all, p.participantLocked(session)) })
-		if !p.open() {
-			return all, nil
-		}
-		after, limit = p.last, limit-len(p.ids)
+	err = h.callRoll(ctx, room, after, limit, func(p *roll, session string) {
+		all = append(all, p.participantLocked(session))
+	})
+	if err != nil {
+		return nil, err
 	}
+	return all, nil
 }
 
 // countParticipants returns how many are in a room, as far as there may be so many.
-func (h *Hub) countParticipants(ctx context.Context, room string) (int, error) {
-	n, after := 0, ""
+func (h *Hub) countParticipants(ctx context.Context, room string) (n int, err error) {
+	err = h.callRoll(ctx, room, "", h.cfg.Limits.Participants, func(*roll, string) { n++ })
+	return n, err
+}
+
+// callRoll calls those who are in a room, sorted by session id, after the given one, at most limit, with the
+// room's lock held if it is open here.
+func (h *Hub) callRoll(ctx context.Context, room, after string, limit int, each func(*roll, string)) error {
 	for {
-		p, err := h.rollOf(ctx, room, after, h.cfg.Limits.Participants-n)
+		p, err := h.rollOf(ctx, room, after, limit)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		p.call(func(string) { n++ })
+		p.call(func(session string) { each(p, session) })
 		if !p.open() {
-			return n, nil
+			return nil
 		}
-		after = p.last
+		after, limit = p.last, limit-len(p.ids)
 	}
 }
 

@@ -75,7 +75,6 @@ func (r *room) heardPresence(instance string, frame []byte) {
 
 // remoteLocked notes a participant of another instance; false when it is not to be shown.
 func (r *room) remoteLocked(instance string, p Participant) bool {
-	r.rosterChangedLocked()
 	if r.hub.parted.has(p.Session) { // it ended here, and the other one has not heard of that yet
 		return false
 	}

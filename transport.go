@@ -21,10 +21,9 @@ type Pusher interface {
 	Transport
 
 	// Push sends as much as the connection takes at once, and never waits: many connections share the
-	// goroutine that calls it. What is left it keeps, and says so: then Write
-	// follows, with or without frames, and sends that first. With no frames it sends only what the
-	// transport itself has pending. It fails when the connection is gone. Neither the slice nor the frames
-	// may be kept or changed.
+	// goroutine that calls it. What is left it keeps, and says so: then Write follows, with or without
+	// frames, and sends that first. With no frames it sends only what the transport itself has pending. It
+	// fails when the connection is gone. Neither the slice nor the frames may be kept or changed.
 	Push(frames []*Frame) (left bool, err error)
 }
 
