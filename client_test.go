@@ -136,6 +136,16 @@ func newHub(t *testing.T, cfg flow.Config) *flow.Hub {
 	return h
 }
 
+// newHubs opens two instances that share their backends, and end with the test.
+func newHubs(t *testing.T, cfg flow.Config) (one, two *flow.Hub) {
+	t.Helper()
+	cfg = memory(cfg)
+	cfg.Instance = "one"
+	one = newHub(t, cfg)
+	cfg.Instance = "two"
+	return one, newHub(t, cfg)
+}
+
 // dial connects a user and reads the welcome.
 func dial(t *testing.T, h *flow.Hub, user string) *client {
 	t.Helper()

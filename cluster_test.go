@@ -257,17 +257,7 @@ func TestCluster_DeadInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		deaf := &muteBus{Bus: memx.NewBus()}
 		sessions := memx.NewSessionStore(memx.SessionConfig{InstanceTTL: 15 * time.Second})
-		cfg := memory(flow.Config{Bus: deaf, Sessions: sessions})
-		cfg.Instance = "one"
-		one, err := flow.New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg.Instance = "two"
-		two, err := flow.New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		one, two := newHubs(t, flow.Config{Bus: deaf, Sessions: sessions})
 		a, b := dial(t, one, "ann"), dial(t, two, "bob")
 		a.join("r")
 		b.join("r")
@@ -277,14 +267,6 @@ func TestCluster_DeadInstance(t *testing.T) {
 		gone := a.find(func(m msg) bool { return m["leave"] != nil })
 		if !strings.Contains(fmt.Sprint(gone["leave"]), "disconnected") {
 			t.Errorf("presence is %v", gone)
-		}
-		for _, c := range []*client{a, b} {
-			c.drop()
-		}
-		for _, h := range []*flow.Hub{one, two} {
-			if err := h.Close(context.Background()); err != nil {
-				t.Error(err)
-			}
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package flow_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -10,20 +9,23 @@ import (
 	"github.com/fiberflow/flow"
 )
 
-// crowdHub is a hub on synctest's clock, to be closed at the end.
-func crowdHub(t *testing.T) (h *flow.Hub, closed func()) {
+// crowdConfig is of a hub that lets a crowd in.
+func crowdConfig() flow.Config {
+	return flow.Config{
+		Secrets: func() [][]byte { return [][]byte{[]byte("shared")} },
+		Quotas:  flow.Quotas{RoomJoinsPerSecond: 100_000},
+	}
+}
+
+// elsewhere has a crowd come to rooms of their own.
+func elsewhere(t *testing.T, h *flow.Hub, count int) []*client {
 	t.Helper()
-	h, err := flow.New(memory(flow.Config{
-		Limits: flow.Limits{Participants: 2000}, Quotas: flow.Quotas{RoomJoinsPerSecond: 100_000},
-	}))
-	if err != nil {
-		t.Fatal(err)
+	crowd := make([]*client, count)
+	for i := range crowd {
+		crowd[i] = dial(t, h, fmt.Sprint("u", i))
+		crowd[i].join(fmt.Sprint("r", i))
 	}
-	return h, func() {
-		if err := h.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	}
+	return crowd
 }
 
 // view returns who is in the room as far as a client was told.
@@ -44,8 +46,7 @@ func (c *client) view() map[string]string {
 // Whoever was given the whole list is not told it again.
 func TestHub_Crowd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, closed := crowdHub(t)
-		defer closed()
+		h := newHub(t, crowdConfig())
 		const rooms, members = 100, 5
 		var all []*client
 		for i := range rooms * members {
@@ -87,8 +88,7 @@ func TestHub_Crowd(t *testing.T) {
 // A stream is not told again what its list had, and is told what comes after.
 func TestHub_Crowd_stream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, closed := crowdHub(t)
-		defer closed()
+		h := newHub(t, crowdConfig())
 		ann := dial(t, h, "ann")
 		ann.join("r")
 		stream := watch(t, h, &flow.User{ID: "bob"}, "r")
@@ -107,15 +107,12 @@ func TestHub_Crowd_stream(t *testing.T) {
 // A clean leave is shown within half a second (I5), whatever comes and goes elsewhere.
 func TestHub_Crowd_leave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, closed := crowdHub(t)
-		defer closed()
+		h := newHub(t, crowdConfig())
 		ann, bob := dial(t, h, "ann"), dial(t, h, "bob")
 		ann.join("r")
 		bob.join("r")
 		advance(time.Second)
-		for i := range 600 {
-			dial(t, h, fmt.Sprint("u", i)).join(fmt.Sprint("r", i))
-		}
+		elsewhere(t, h, 600)
 		bob.request(msg{"type": "leave", "room": "r"})
 		advance(400 * time.Millisecond)
 		if got := len(ann.view()); got != 1 {
@@ -128,8 +125,7 @@ func TestHub_Crowd_leave(t *testing.T) {
 // to be shown.
 func TestHub_Crowd_moves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, closed := crowdHub(t)
-		defer closed()
+		h := newHub(t, crowdConfig())
 		ann := dial(t, h, "ann")
 		ann.join("r")
 		quiet := dial(t, h, "quiet")
@@ -138,9 +134,7 @@ func TestHub_Crowd_moves(t *testing.T) {
 		if got := len(ann.view()); got != 2 {
 			t.Errorf("ann knows %d of 2 after 20 ms of quiet", got)
 		}
-		for i := range 600 { // elsewhere
-			dial(t, h, fmt.Sprint("u", i)).join(fmt.Sprint("r", i))
-		}
+		elsewhere(t, h, 600)
 		bob := dial(t, h, "bob")
 		bob.join("r")
 		advance(100 * time.Millisecond)
@@ -153,4 +147,37 @@ func TestHub_Crowd_moves(t *testing.T) {
 			t.Errorf("ann knows %d of 3, one of whom has moved", got)
 		}
 	})
+}
+
+// Who leaves an instance with a crowd, and comes to another one while that is still waited for, is seen on both (I5).
+func TestHub_Crowd_moved(t *testing.T) {
+	for _, crowd := range []int{0, 600} {
+		t.Run(fmt.Sprint(crowd), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				one, two := newHubs(t, crowdConfig())
+				ann, bob, eve := dial(t, one, "ann"), dial(t, two, "bob"), dial(t, one, "eve")
+				ann.join("r")
+				bob.join("r")
+				resume := eve.join("r").str("resume")
+				gone := elsewhere(t, one, crowd)
+				advance(3 * time.Second)
+				for _, c := range append(gone, eve) {
+					c.drop()
+				}
+				for left := 3; left == 3; { // until the grace of eve is over
+					advance(10 * time.Millisecond)
+					all, err := one.Participants(t.Context(), "r", "", 10)
+					if err != nil {
+						t.Fatal(err)
+					}
+					left = len(all)
+				}
+				dial(t, two, "eve").join("r", msg{"resume": resume})
+				advance(10 * time.Second)
+				if here, there := len(ann.view()), len(bob.view()); here != 3 || there != 3 {
+					t.Errorf("ann knows %d, bob %d, want 3", here, there)
+				}
+			})
+		})
+	}
 }

@@ -87,17 +87,7 @@ func TestCluster_MovedAndLeft(t *testing.T) {
 func TestCluster_BuriedComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := &muteBus{Bus: memory(flow.Config{}).Bus}
-		cfg := memory(flow.Config{Bus: bus})
-		cfg.Instance = "one"
-		one, err := flow.New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg.Instance = "two"
-		two, err := flow.New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		one, two := newHubs(t, flow.Config{Bus: bus})
 		a, b := dial(t, one, "ann"), dial(t, two, "bob")
 		a.join("r")
 		jb := b.join("r")
@@ -110,13 +100,6 @@ func TestCluster_BuriedComesBack(t *testing.T) {
 		back := a.find(func(m msg) bool { return m["join"] != nil })
 		if !strings.Contains(fmt.Sprint(back["join"]), jb.str("session")) {
 			t.Errorf("presence is %v", back)
-		}
-		a.drop()
-		b.drop()
-		for _, h := range []*flow.Hub{one, two} {
-			if err := h.Close(context.Background()); err != nil {
-				t.Error(err)
-			}
 		}
 	})
 }
