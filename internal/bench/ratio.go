@@ -3,11 +3,9 @@
 package bench
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
 // aim is what the example is to reach of a peer's measure.
@@ -55,38 +53,30 @@ func aimOf(r row) (ratio string, ok bool) {
 // PrintBeside writes the table with the rows of all sides beside each other, and the ratios of the first
 // side to each other one, run by run.
 func (t *Table) PrintBeside(w io.Writer) {
-	aligned := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(aligned, "| \t| work \t| measure \t| server \t| median \t| spread \t| runs \t| to reach \t|")
-	fmt.Fprintln(aligned, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
-	for _, ours := range t.rows {
-		if ours.side != t.rows[0].side {
-			continue
-		}
-		ours.printBeside(aligned, ours.side)
-		for _, peer := range t.rows {
-			if !peer.is(ours) || peer.side == ours.side {
-				continue
-			}
-			peer.goal = ""
-			peer.printBeside(aligned, peer.side)
-			if goal, ok := aimOf(peer); ok {
-				ratio := ours.over(peer)
-				ratio.goal = goal
-				ratio.printBeside(aligned, "ratio")
+	t.print(w, []string{"server"}, func(w io.Writer) {
+		for _, ours := range t.rows {
+			if ours.side == t.rows[0].side {
+				t.printBeside(w, ours)
 			}
 		}
-	}
-	_ = aligned.Flush() // w is for people
-	for _, note := range t.notes {
-		fmt.Fprintln(w, "-", note)
-	}
+	})
 }
 
-func (r row) printBeside(w io.Writer, server string) {
-	sorted := slices.Sorted(slices.Values(r.values))
-	fmt.Fprintf(w, "| %s \t| %s \t| %s \t| %s \t| %s \t| %s to %s \t| %d \t| %s \t|\n",
-		r.scenario, r.work, r.measure, server,
-		number(median(sorted)), number(sorted[0]), number(sorted[len(sorted)-1]), len(sorted), r.goal)
+// printBeside writes a row of the first side, and those of the others with their ratios.
+func (t *Table) printBeside(w io.Writer, ours row) {
+	ours.print(w, ours.side)
+	for _, peer := range t.rows {
+		if !peer.is(ours) || peer.side == ours.side {
+			continue
+		}
+		peer.goal = ""
+		peer.print(w, peer.side)
+		if goal, ok := aimOf(peer); ok {
+			ratio := ours.over(peer)
+			ratio.goal = goal
+			ratio.print(w, "ratio")
+		}
+	}
 }
 
 // over returns the ratios to another row, run by run.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -65,19 +66,37 @@ func (t *Table) Disturbed(scenario, side string, cores float64) {
 
 // Print writes the table in Markdown, with the median of all runs and the smallest and largest value.
 func (t *Table) Print(w io.Writer) {
+	t.print(w, nil, func(w io.Writer) {
+		for _, r := range t.rows {
+			r.print(w)
+		}
+	})
+}
+
+// print writes a table with more columns behind the measure, and the notes.
+func (t *Table) print(w io.Writer, more []string, rows func(w io.Writer)) {
 	aligned := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(aligned, "| \t| work \t| measure \t| median \t| spread \t| runs \t| to reach \t|")
-	fmt.Fprintln(aligned, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
-	for _, r := range t.rows {
-		sorted := slices.Sorted(slices.Values(r.values))
-		fmt.Fprintf(aligned, "| %s \t| %s \t| %s \t| %s \t| %s to %s \t| %d \t| %s \t|\n",
-			r.scenario, r.work, r.measure,
-			number(median(sorted)), number(sorted[0]), number(sorted[len(sorted)-1]), len(sorted), r.goal)
-	}
+	columns := slices.Concat([]string{"", "work", "measure"}, more, []string{"median", "spread", "runs", "to reach"})
+	printLine(aligned, columns)
+	printLine(aligned, slices.Repeat([]string{"---"}, len(columns)))
+	rows(aligned)
 	_ = aligned.Flush() // w is for people
 	for _, note := range t.notes {
 		fmt.Fprintln(w, "-", note)
 	}
+}
+
+// print writes a row, with what belongs into the columns behind the measure.
+func (r row) print(w io.Writer, more ...string) {
+	sorted := slices.Sorted(slices.Values(r.values))
+	printLine(w, slices.Concat([]string{r.scenario, r.work, r.measure}, more, []string{
+		number(median(sorted)), number(sorted[0]) + " to " + number(sorted[len(sorted)-1]),
+		strconv.Itoa(len(sorted)), r.goal,
+	}))
+}
+
+func printLine(w io.Writer, cells []string) {
+	fmt.Fprintf(w, "| %s \t|\n", strings.Join(cells, " \t| "))
 }
 
 func median(sorted []float64) float64 {
