@@ -98,7 +98,7 @@ func (s *consumers) sweep(all bool) bool {
 				g.wake(m.Room)
 			}
 		}
-		if len(over) > 0 && !s.unmark(over) {
+		if len(over) > 0 && cursors.Unmark(ctx, over...) != nil {
 			return false
 		}
 		if len(page) < markPage {
@@ -106,18 +106,6 @@ func (s *consumers) sweep(all bool) bool {
 		}
 		after = page[len(page)-1]
 	}
-}
-
-// unmark removes marks; false when it cannot. A room of this instance that was opened meanwhile, whose new mark
-// may have gone with the old one, is marked again.
-func (s *consumers) unmark(over []Mark) bool {
-	err := s.hub.cfg.Cursors.Unmark(s.hub.ctx, over...)
-	for _, m := range over {
-		if m.Instance == s.hub.cfg.Instance && s.hub.peek(m.Room) != nil {
-			s.remark()
-		}
-	}
-	return err == nil
 }
 
 // remark has the marks of all open rooms set again soon, because some may be gone.

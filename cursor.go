@@ -29,7 +29,8 @@ type Cursors interface {
 	// Mark sets the marks of an instance on rooms, with the present time.
 	Mark(ctx context.Context, instance string, rooms ...string) error
 
-	// Unmark removes marks. Those that are not there are no error.
+	// Unmark removes marks as they were told by Marked. One that was set again since then has another time,
+	// and stays; neither that nor one that is not there is an error.
 	Unmark(ctx context.Context, marks ...Mark) error
 
 	// Marked returns marks in a fixed order, after the given one, at most limit; after the zero Mark

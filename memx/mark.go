@@ -80,7 +80,7 @@ func (m *marks) unset(marks []flow.Mark) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, wanted := range marks {
-		if i, ok := m.findLocked(wanted); ok {
+		if i, ok := m.findLocked(wanted); ok && m.order[i].At.Equal(wanted.At) {
 			m.removeLocked(i)
 		}
 	}

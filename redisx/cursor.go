@@ -57,11 +57,11 @@ func (l *Log) Mark(ctx context.Context, instance string, rooms ...string) error 
 // Unmark implements [flow.Cursors].
 func (l *Log) Unmark(ctx context.Context, marks ...flow.Mark) error {
 	for some := range slices.Chunk(marks, marksAtOnce) {
-		members := make([]any, len(some))
-		for i, m := range some {
-			members[i] = markOf(m.Room, m.Instance)
+		args := make([]any, 0, 2*len(some))
+		for _, m := range some {
+			args = append(args, markOf(m.Room, m.Instance), m.At.UnixMicro())
 		}
-		if _, err := l.onMarks(ctx, l.scripts.unmark, members...); err != nil {
+		if _, err := l.onMarks(ctx, l.scripts.unmark, args...); err != nil {
 			return err
 		}
 	}

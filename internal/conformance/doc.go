@@ -53,7 +53,7 @@
 // before the one that is set; zero is one in a log that nothing was trimmed from. To set a cursor does not
 // keep the log alive. What it was set to may be trimmed away, and it stays. A log that is restored from
 // nothing has none. Marks are taken for any room and instance, and know nothing of logs. Their times are
-// of the backend's clock; [flow.Cursors.Unmark] does not look at them. A page begins after a mark also when
+// of the backend's clock, and tell a mark from the same one set again. A page begins after a mark also when
 // that was removed meanwhile.
 //
 // Sessions. Put is a sign of life of its instance, as Touch is. A session without an instance is not
