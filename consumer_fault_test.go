@@ -319,3 +319,50 @@ func TestConsumer_ManyRooms(t *testing.T) {
 		closeHub(t, h)
 	})
 }
+
+// markingOrdering refuses marks for a while, and finds out whether a room is written to without one.
+type markingOrdering struct {
+	*lossyOrdering
+
+	t       *testing.T
+	refuses atomic.Bool
+}
+
+// Mark implements [flow.Cursors].
+func (l *markingOrdering) Mark(ctx context.Context, instance string, rooms ...string) error {
+	if l.refuses.Load() {
+		return flow.Errorf(flow.CodeUnavailable, "marks cannot be set")
+	}
+	return l.lossyOrdering.Mark(ctx, instance, rooms...)
+}
+
+// Append implements [flow.Log].
+func (l *markingOrdering) Append(ctx context.Context, room string, b flow.Batch) ([]flow.Appended, error) {
+	if marks, err := l.Marked(ctx, flow.Mark{}, 10); err != nil || len(marks) != 1 || marks[0].Room != room {
+		l.t.Errorf("the room is written to while the marks are %v, %v", marks, err)
+	}
+	return l.lossyOrdering.Append(ctx, room, b)
+}
+
+// Nothing is written to a room that cannot be marked: its operations wait. So none is missed when the instance is
+// killed right after the first of them.
+func TestConsumer_MarkedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, r := &markingOrdering{lossyOrdering: newLossyOrdering(), t: t}, &replica{}
+		log.refuses.Store(true)
+		h := open(t, flow.Config{Log: log, OnCommitted: []flow.Consumer{{Group: "g", Handle: r.handle}}})
+		c := dial(t, h, "ann")
+		c.join("r")
+		c.op("r", 1, "x")
+		advance(3 * time.Second)
+		if got := c.count("op"); got != 0 {
+			t.Errorf("%d operations are confirmed in a room that cannot be marked", got)
+		}
+		log.refuses.Store(false)
+		advance(5 * time.Second)
+		if got := c.count("op"); got != 1 || !r.equals(log, "r") {
+			t.Errorf("%d operations are confirmed once it can, and the table is the log: %v", got, r.equals(log, "r"))
+		}
+		closeHub(t, h)
+	})
+}

@@ -12,21 +12,15 @@ const (
 	sweepRest = time.Minute      // between two looks for rooms that somebody has left
 )
 
-// opened marks a room that opens here, before anything can be written to it, and looks what there is to consume.
-func (s *consumers) opened(room string) {
-	groups := s.of(room)
-	if len(groups) == 0 {
-		return
+// mark marks a room that has consumers. Nothing is written to it before.
+func (r *room) mark() error {
+	if len(r.groups) == 0 {
+		return nil
 	}
-	if err := s.hub.cfg.Cursors.Mark(s.hub.ctx, s.hub.cfg.Instance, room); err != nil {
-		s.remark()
-	}
-	for _, g := range groups {
-		g.wake(room)
-	}
+	return r.hub.cfg.Cursors.Mark(r.hub.ctx, r.hub.cfg.Instance, r.id)
 }
 
-// appendedLocked tells that there is something new in a room. It does not block.
+// appendedLocked tells that there may be something new in a room. It does not block.
 func (r *room) appendedLocked() {
 	for _, g := range r.groups {
 		g.wake(r.id)

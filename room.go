@@ -144,11 +144,14 @@ func (r *room) open() {
 	default:
 		r.failLocked(err)
 	}
+	if err := r.mark(); err != nil && r.phase == phaseLive && !r.deleted {
+		r.failLocked(err)
+	}
 	r.stopBus = r.hub.cfg.Bus.Subscribe(roomTopic(r.id), r.heard)
 	r.stopLog = r.hub.cfg.Log.Follow(r.id, r.fed)
-	r.hub.consumers.opened(r.id)
 	r.mu.Lock()
 	r.recallLocked()
+	r.appendedLocked()
 	r.mu.Unlock()
 	r.hub.tune(r.tuned) // who has joined misses nothing that others say
 }

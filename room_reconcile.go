@@ -95,6 +95,9 @@ func (r *room) hopes(v verdict) bool {
 
 // compare runs a reconciler. It returns the head that the verdict is about.
 func (r *room) compare() (head Position, v verdict) {
+	if err := r.mark(); err != nil {
+		return head, verdict{err: err}
+	}
 	r.mu.Lock()
 	head = r.seq.head
 	c := newReconciler(head, r.ring.base, r.ring.operations(), r.seq.vouch(r.ring.contains), r.restored)
