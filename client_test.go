@@ -85,14 +85,13 @@ func (p *pipe) signal() {
 
 // client is a client of a hub over a pipe.
 type client struct {
-	t     *testing.T
-	user  string
-	pipe  *pipe
-	conn  *flow.Conn
-	next  int // frames of the pipe that were looked at
-	ids   int
-	done  sync.Once
-	shown string // of a session's locks, see locksOf
+	t    *testing.T
+	user string
+	pipe *pipe
+	conn *flow.Conn
+	next int // frames of the pipe that were looked at
+	ids  int
+	done sync.Once
 }
 
 // quiet is a logger that drops everything.

@@ -2,9 +2,7 @@ package flow_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -22,14 +20,9 @@ func lockNames(t *testing.T, h *flow.Hub, room, session string) string {
 		t.Fatal(err)
 	}
 	for _, p := range list {
-		if p.Session != session {
-			continue
+		if p.Session == session {
+			return locksIn(t, p)
 		}
-		var keys map[string]any
-		if err := json.Unmarshal(p.Presence, &keys); err != nil {
-			t.Fatal(err)
-		}
-		return fmt.Sprint(keys["$locks"])
 	}
 	return "nobody"
 }

@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -13,27 +14,41 @@ import (
 	"github.com/fiberflow/flow"
 )
 
-// locksOf returns the locks that a client sees a session have, by the messages of presence so far.
-func locksOf(c *client, session string) string {
-	for {
-		m, ok := c.poll(func(m msg) bool { return m.str("type") == "presence" })
-		if !ok {
-			return c.shown
+// locksOf returns the locks that a client sees a session have, by all messages of presence so far.
+func locksOf(c *client, session string) (shown string) {
+	c.pipe.mu.Lock()
+	defer c.pipe.mu.Unlock()
+	for _, f := range c.pipe.frames {
+		var m struct {
+			Join   []flow.Participant
+			Update map[string]map[string]any
 		}
-		joined, _ := m["join"].([]any)
-		for _, p := range joined {
-			if p, _ := p.(map[string]any); p["session"] == session {
-				keys, _ := p["presence"].(map[string]any)
-				c.shown = fmt.Sprint(keys["$locks"])
+		if f.Type != "presence" {
+			continue
+		}
+		if err := json.Unmarshal(f.JSON, &m); err != nil {
+			c.t.Fatalf("%v: %s", err, f.JSON)
+		}
+		for _, p := range m.Join {
+			if p.Session == session {
+				shown = locksIn(c.t, p)
 			}
 		}
-		update, _ := m["update"].(map[string]any)
-		if keys, _ := update[session].(map[string]any); keys != nil {
-			if locks, ok := keys["$locks"]; ok {
-				c.shown = fmt.Sprint(locks)
-			}
+		if locks, ok := m.Update[session]["$locks"]; ok {
+			shown = fmt.Sprint(locks)
 		}
 	}
+	return shown
+}
+
+// locksIn returns the locks that a participant is shown with.
+func locksIn(t testing.TB, p flow.Participant) string {
+	t.Helper()
+	var keys map[string]any
+	if err := json.Unmarshal(p.Presence, &keys); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(keys["$locks"])
 }
 
 func wantLocks(t *testing.T, c *client, session, want string) {
