@@ -34,6 +34,11 @@ func newInstance(t *testing.T, c redisx.Config) *instance {
 	t.Helper()
 	i := &instance{T: t, n: 1}
 	c.Logger = i.lines.logger()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the instance said:\n%s", &i.lines)
+		}
+	})
 	conn := open(t, c)
 	i.sessions, i.bus, i.log = redisx.NewSessionStore(conn), redisx.NewBus(conn), redisx.NewLog(conn)
 	i.room = follow(t, i.log, "room")
