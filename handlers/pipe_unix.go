@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"syscall"
+
+	"github.com/fiberflow/flow/internal/sysio"
 )
 
 // attempt is one write to a connection that does not wait. They are lent, so that a write allocates
@@ -25,7 +27,7 @@ func newAttempts() *attempts {
 		a := &attempt{}
 		a.write = func(fd uintptr) bool {
 			for {
-				a.n, a.err = writeFD(fd, a.buf)
+				a.n, a.err = sysio.Write(fd, a.buf)
 				if a.err != syscall.EINTR {
 					return true
 				}
@@ -71,7 +73,7 @@ func rawOf(conn net.Conn) syscall.RawConn {
 // readNow reads what is there; again is true when that is nothing.
 func readNow(fd uintptr, b []byte) (n int, again bool, err error) {
 	for {
-		n, failed := readFD(fd, b)
+		n, failed := sysio.Read(fd, b)
 		switch failed {
 		case 0:
 			return n, false, nil

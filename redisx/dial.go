@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"net"
 	"time"
+
+	"github.com/fiberflow/flow/internal/sysio"
 )
 
 // dialer returns how connections are opened: bounded by ctx, with TLS too, and silently. go-redis
@@ -12,21 +14,36 @@ import (
 // after some of them. So a failed dial is handed on as a connection whose first use fails with it.
 func dialer(config *tls.Config, timeout time.Duration) func(context.Context, string, string) (net.Conn, error) {
 	plain := &net.Dialer{
-		Timeout: timeout,
 		// Short enough that a dead peer is found by the kernel where nothing is written.
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
 	}
-	dial := plain.DialContext
-	if config != nil {
-		dial = (&tls.Dialer{NetDialer: plain, Config: config}).DialContext
-	}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		conn, err := plain.DialContext(ctx, network, addr)
 		if err != nil {
-			return failedConn{err: err}, nil //nolint:nilerr // said by the first use
+			return failedConn{err: err}, nil // said by the first use
 		}
-		return conn, nil
+		conn = sysio.Conn(conn)
+		if config == nil {
+			return conn, nil
+		}
+		return encrypt(ctx, conn, addr, config), nil
 	}
+}
+
+// encrypt speaks TLS on a connection to an address.
+func encrypt(ctx context.Context, plain net.Conn, addr string, config *tls.Config) net.Conn {
+	if config.ServerName == "" {
+		config = config.Clone()
+		config.ServerName, _, _ = net.SplitHostPort(addr) // it was dialed, so it has a host
+	}
+	conn := tls.Client(plain, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = plain.Close() // what went wrong is the handshake
+		return failedConn{err: err}
+	}
+	return conn
 }
 
 // failedConn is a connection that could not be opened. Whatever is done with it fails for the reason of

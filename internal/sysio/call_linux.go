@@ -1,0 +1,31 @@
+package sysio
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// Write is the system call of that name, on a descriptor that does not wait.
+func Write(fd uintptr, b []byte) (int, syscall.Errno) {
+	//nolint:gosec // a system call takes an address; it is made in the call, as package unsafe asks
+	n, _, failed := syscall.RawSyscall(syscall.SYS_WRITE, fd,
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	return int(n), failed
+}
+
+// Read is the system call of that name, on a descriptor that does not wait.
+func Read(fd uintptr, b []byte) (int, syscall.Errno) {
+	//nolint:gosec // likewise
+	n, _, failed := syscall.RawSyscall(syscall.SYS_READ, fd,
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	return int(n), failed
+}
+
+// idle reports whether a socket is open and has nothing to read.
+func idle(fd uintptr) bool {
+	var b [1]byte
+	//nolint:gosec // likewise
+	_, _, failed := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd,
+		uintptr(unsafe.Pointer(&b)), uintptr(len(b)), syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	return failed == syscall.EAGAIN
+}
