@@ -8,10 +8,14 @@ import (
 // idleActors is how many goroutines a stage keeps while it has sockets.
 const idleActors = 16
 
-// stage lends sockets a deep stack. What begins a socket and joins its rooms goes through many calls: on the
-// socket's own goroutine the stack would grow to 8 KB for that, be copied twice on the way, and stay so until
-// a garbage collection finds it nearly empty. So it is done by goroutines whose stacks have grown already: an
-// idle socket keeps a stack of 2 KB, and a connect costs 12 us less.
+// deep is how much stack an actor begins with: a connect and a join need as much.
+const deep = 10 << 10
+
+// stage lends sockets a deep stack. What upgrades a request, begins a socket and joins its rooms goes through
+// many calls: on the socket's own goroutine the stack would grow to 8 KB for that, be copied twice on the way, and
+// stay so until a garbage collection finds it nearly empty. So it is done by goroutines whose stacks have grown
+// already: an idle socket keeps a stack of 2 KB, and a connect costs 12 us less. Upgrades here too, and stacks that
+// grow at once: 2,000 that return are back after 183 ms in place of 216 (S7, means of four alternating runs).
 type stage struct {
 	calls sync.Pool // of *call
 
@@ -90,11 +94,20 @@ func (st *stage) keep(a actor) bool {
 }
 
 func (st *stage) run(a actor) {
+	_ = deepen(0)
 	for c := range a {
 		if !st.perform(a, c) {
 			return
 		}
 	}
+}
+
+// deepen makes the stack grow while there is next to nothing on it to copy.
+//
+//go:noinline
+func deepen(i int) byte {
+	var space [deep]byte
+	return space[i]
 }
 
 // perform does what is called for, and reports whether the actor is kept. It is before the caller goes on: so

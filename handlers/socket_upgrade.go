@@ -26,8 +26,16 @@ type handshake struct {
 	chunk  int // the most bytes of one write
 }
 
-// upgrade answers GET /ws. Whatever is refused is refused before the upgrade.
-func (e *endpoints) upgrade(r *request) error {
+// upgrade answers GET /ws.
+func (e *endpoints) upgrade(r *request) (err error) {
+	if panicked := e.stage.do(func() { err = e.upgradeHere(r) }); panicked != nil {
+		return panicked
+	}
+	return err
+}
+
+// upgradeHere is upgrade on a stack that is deep. Whatever is refused is refused before the upgrade.
+func (e *endpoints) upgradeHere(r *request) error {
 	c := r.c
 	if !websocket.IsWebSocketUpgrade(c) {
 		return errUpgradeRequired
