@@ -20,12 +20,3 @@ func Read(fd uintptr, b []byte) (int, syscall.Errno) {
 		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	return int(n), failed
 }
-
-// idle reports whether a socket is open and has nothing to read.
-func idle(fd uintptr) bool {
-	var b [1]byte
-	//nolint:gosec // likewise
-	_, _, failed := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd,
-		uintptr(unsafe.Pointer(&b)), uintptr(len(b)), syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
-	return failed == syscall.EAGAIN
-}

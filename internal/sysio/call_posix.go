@@ -13,9 +13,6 @@ func Write(fd uintptr, b []byte) (int, syscall.Errno) { return numbered(syscall.
 // Read is the system call of that name, on a descriptor that does not wait.
 func Read(fd uintptr, b []byte) (int, syscall.Errno) { return numbered(syscall.Read(int(fd), b)) }
 
-// idle reports whether a socket is open and has nothing to read: here, that it is not known.
-func idle(uintptr) bool { return false }
-
 // numbered returns an error as the number that a system call's error is.
 func numbered(n int, err error) (int, syscall.Errno) {
 	failed, ok := errors.AsType[syscall.Errno](err)
