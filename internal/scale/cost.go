@@ -28,7 +28,7 @@ type Costs struct {
 // Measured returns the costs as they were measured on the machine of docs/scaling.md.
 func Measured() Costs {
 	return Costs{
-		Operation: 40, Move: 30, Write: 9, Published: 50, Heard: 65, Beat: 40, Return: 130, Keep: 25, Socket: 20 << 10,
+		Operation: 40, Move: 30, Write: 9, Published: 25, Heard: 45, Beat: 40, Return: 130, Keep: 25, Socket: 20 << 10,
 		Batch: 45, Message: 25, Listener: 10, Session: 30, Kept: 15, Send: 0.8, Other: 2, BusBytes: 2600,
 	}
 }
