@@ -83,6 +83,24 @@ func TestCluster_MovedAndLeft(t *testing.T) {
 	})
 }
 
+// A session that moves within a millisecond, or to an instance whose clock is behind, is let go by the first one
+// although that has not heard of it: whoever has it later has it. I5
+func TestCluster_MovedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &muteBus{Bus: memory(flow.Config{}).Bus}
+		one, two := newHubs(t, flow.Config{Bus: bus, Secrets: func() [][]byte { return [][]byte{[]byte("shared")} }})
+		bus.mute("two")
+		a := dial(t, one, "ann")
+		token := a.join("r").str("resume")
+		b := dial(t, two, "ann")
+		b.join("r", msg{"resume": token})
+		advance(15 * time.Second)
+		if a.count("left") != 1 || b.count("left") > 0 {
+			t.Errorf("the first was told %s, the second %s", a.transcript(), b.transcript())
+		}
+	})
+}
+
 // An instance that was silent for too long is asked for its people when it is heard again. I5
 func TestCluster_BuriedComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -186,7 +186,7 @@ type admission struct {
 // admit makes a connection a member of the room: new, back again, or with its stream restarted.
 func (r *room) admit(ctx context.Context, a admission) error {
 	h, s := r.hub, &a.session
-	s.Instance, s.Claimed = h.cfg.Instance, time.Now().UnixMilli()
+	s.Instance, s.Claimed = h.cfg.Instance, max(time.Now().UnixMilli(), s.Claimed+1) // clocks may differ
 	s.User.Name, s.User.Picture = a.conn.user.Name, a.conn.user.Picture
 	saved := h.cfg.Sessions.Put(ctx, *s) == nil
 	if h.hasEnded(s.ID) { // a kick came between

@@ -9,8 +9,8 @@ type Session struct {
 	User     User   // without Expires, Admin and Claims
 	Presence []byte // the merged presence object, one JSON text; nil means {}
 	Joined   int64  // Unix milliseconds
-	// Claimed is when its socket came, in Unix milliseconds: when two instances hold a session after an
-	// outage, the later one is right.
+	// Claimed is when its socket came, in Unix milliseconds, and later than for the socket before: when two
+	// instances hold a session after an outage, the later one is right.
 	Claimed int64
 	// Instance holds the session's socket; "" while the session has none and waits to be resumed.
 	Instance string
