@@ -131,9 +131,6 @@ func TestOpen_VerifyTokenGood(t *testing.T) {
 	hour := at(3600)
 	exp := `,"exp":` + hour
 	for name, claims := range map[string]string{
-		"expired 3 s ago":   `{"sub":"ann","exp":` + at(-3) + `}`,
-		"valid in 3 s":      `{"sub":"ann","nbf":` + at(3) + exp + `}`,
-		"issued in 3 s":     `{"sub":"ann","iat":` + at(3) + exp + `}`,
 		"white space":       " {\n\t\"sub\" : \"ann\"\r" + exp + `}`,
 		"exp of a fraction": `{"sub":"ann","exp":` + hour + `.5}`,
 		"last exp":          `{"sub":"ann","exp":253402300799}`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -84,14 +85,17 @@ func TestOpen_VerifyToken(t *testing.T) {
 
 	// The clocks may be 5 seconds apart.
 	t.Run("leeway", func(t *testing.T) {
-		for name, c := range map[string]jwt.MapClaims{
-			"expired":       {"exp": time.Now().Add(-3 * time.Second).Unix()},
-			"not valid yet": {"nbf": time.Now().Add(3 * time.Second).Unix()},
-		} {
-			if _, err := verify(t, e, sign(t, jwt.SigningMethodHS256, []byte(tokenSecret), claims(c))); err != nil {
-				t.Errorf("%s 3 seconds: %v", name, err)
+		synctest.Test(t, func(t *testing.T) { // where no time passes by itself
+			for name, c := range map[string]jwt.MapClaims{
+				"expired":       {"exp": time.Now().Add(-4 * time.Second).Unix()},
+				"not valid yet": {"nbf": time.Now().Add(4 * time.Second).Unix()},
+				"issued later":  {"iat": time.Now().Add(4 * time.Second).Unix()},
+			} {
+				if _, err := verify(t, e, sign(t, jwt.SigningMethodHS256, []byte(tokenSecret), claims(c))); err != nil {
+					t.Errorf("%s, 4 seconds: %v", name, err)
+				}
 			}
-		}
+		})
 	})
 }
 
