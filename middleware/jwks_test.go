@@ -75,7 +75,16 @@ func writeKeys(t testing.TB, path string, keys ...map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, data, 0o600); err != nil {
+	replaceFile(t, path, data)
+}
+
+// replaceFile puts a whole file in the place of what is there: nobody who reads meanwhile sees a half of it.
+func replaceFile(t testing.TB, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -212,9 +221,7 @@ func TestOpen_KeyFileChanges(t *testing.T) {
 	}
 
 	for i, content := range []string{`{"keys": "broken"`, `{"keys": []}`} {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		replaceFile(t, path, []byte(content))
 		noticed(i + 1)
 	}
 	if err := os.Remove(path); err != nil {
