@@ -35,7 +35,7 @@ func ExampleRegister() {
 
 	body := `{"operations":[{"data":{"title":"Hello"}}]}`
 	request := httptest.NewRequest(http.MethodPost, "/collab/rooms/board/operations", strings.NewReader(body))
-	response, err := app.Test(request)
+	response, err := app.Test(request, -1)
 	if err != nil {
 		fmt.Println(err)
 		return

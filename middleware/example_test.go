@@ -21,7 +21,7 @@ func Example() {
 	handlers.Register(app)
 
 	// An application would call app.Listen(":3000") here.
-	answer, err := app.Test(httptest.NewRequest(http.MethodGet, "/health/ready", http.NoBody))
+	answer, err := app.Test(httptest.NewRequest(http.MethodGet, "/health/ready", http.NoBody), -1)
 	if err != nil {
 		fmt.Println(err)
 		return

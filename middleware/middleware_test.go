@@ -26,7 +26,7 @@ func ask(t *testing.T, path string, handler fiber.Handler) (status int, body str
 		}
 		return c.SendString(hub.Instance())
 	})
-	answer, err := app.Test(httptest.NewRequest(http.MethodGet, path, http.NoBody))
+	answer, err := app.Test(httptest.NewRequest(http.MethodGet, path, http.NoBody), -1)
 	if err != nil {
 		t.Fatal(err)
 	}
