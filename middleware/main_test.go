@@ -123,10 +123,10 @@ func (b *book) entry(t testing.TB, message string) map[string]any {
 	return found[0]
 }
 
-// eventually waits until ok, and fails the test when that takes too long.
+// eventually waits until ok, and fails the test when that takes so long that something must be broken.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

@@ -234,7 +234,7 @@ func TestOpen_DataLoss(t *testing.T) {
 		if got := hub.Stats().DataLoss; got < 1 || got != int64(count) {
 			t.Errorf("told %d operations, and counted %d", count, got)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing was told")
 	}
 	eventually(t, "the hub is live", live(hub))
@@ -289,14 +289,15 @@ func TestOpen_WrongPassword(t *testing.T) {
 // A Redis that takes connections and says nothing delays the start by no more than its timeouts, and
 // nothing that comes after (I8).
 func TestOpen_RedisHangs(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	server.Pause(t)
 	e := onRedis(t, server.Addr())
-	e["REDIS_TIMEOUT"] = "100ms"
+	e["REDIS_TIMEOUT"] = "1s"
 	var log book
 	started := time.Now()
 	hub := open(t, e.logged(t, &log))
-	if took := time.Since(started); took > 2*time.Second {
+	if took := time.Since(started); took > 10*time.Second {
 		t.Errorf("Open took %v", took)
 	}
 	log.entry(t, away)
@@ -304,9 +305,10 @@ func TestOpen_RedisHangs(t *testing.T) {
 
 	server.Resume(t)
 	eventually(t, "the hub is live", live(hub))
-	if got := data(t, hub, "room"); got != "1 " {
-		t.Errorf("the room holds %s, want 1", got)
-	}
+	eventually(t, "the room holds what was queued", func() bool { // one timeout is no outage, and refuses one reader
+		page, err := hub.Operations(t.Context(), "room", flow.Query{Limit: 10})
+		return err == nil && len(page.Operations) == 1 && string(page.Operations[0].Data) == "1"
+	})
 }
 
 // A certificate that nobody vouches for is an outage that a person has to mend.

@@ -51,7 +51,7 @@ func wantTold(t *testing.T, hook string, told <-chan string, want string) {
 		if got != want {
 			t.Errorf("%s is told %q, want %q", hook, got, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Errorf("%s is not told", hook)
 	}
 }
