@@ -14,22 +14,34 @@ import (
 	"github.com/fiberflow/flow/internal/redistest"
 )
 
+const (
+	// patience is how long an answer is waited for that must come.
+	patience = time.Minute
+	// brief is how long one is waited for that does not come.
+	brief = 100 * time.Millisecond
+)
+
 // proxied returns a client behind a proxy of its own, and the key that it may use.
 func proxied(t *testing.T) (*redistest.Proxy, *redis.Client, string) {
 	t.Helper()
 	p := redistest.StartProxy(t, shared.Server(t).Addr())
+	return p, patient(t, p), redistest.Prefix(t)
+}
+
+// patient returns a client behind a proxy. Its WithTimeout is for calls without an answer.
+func patient(t *testing.T, p *redistest.Proxy) *redis.Client {
+	t.Helper()
 	c := redis.NewClient(&redis.Options{
-		Addr: p.Addr(), MaxRetries: -1, DialerRetries: 1, ReadTimeout: 50 * time.Millisecond, DisableIdentity: true,
+		Addr: p.Addr(), MaxRetries: -1, DialerRetries: 1, ReadTimeout: patience, DisableIdentity: true,
 	})
 	t.Cleanup(func() { _ = c.Close() })
-	return p, c, redistest.Prefix(t)
+	return c
 }
 
 // A silenced connection stays open and dead, a new one works.
 func TestProxy_Silence(t *testing.T) {
 	p := redistest.StartProxy(t, shared.Server(t).Addr())
-	c := redis.NewClient(&redis.Options{Addr: p.Addr(), MaxRetries: -1, ReadTimeout: 50 * time.Millisecond})
-	defer func() { _ = c.Close() }()
+	c := patient(t, p)
 	sub := c.Subscribe(t.Context(), redistest.Prefix(t))
 	defer func() { _ = sub.Close() }()
 	if _, err := sub.Receive(t.Context()); err != nil {
@@ -42,7 +54,7 @@ func TestProxy_Silence(t *testing.T) {
 		t.Errorf("Ping beside a silent subscriber: %v", err)
 	}
 	p.Silence()
-	if err := c.Ping(t.Context()).Err(); err == nil || errors.Is(err, io.EOF) {
+	if err := c.WithTimeout(brief).Ping(t.Context()).Err(); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("Ping on a silent connection = %v, want a timeout", err)
 	}
 	if err := c.Ping(t.Context()).Err(); err != nil {
@@ -54,14 +66,13 @@ func TestProxy_Silence(t *testing.T) {
 func TestProxy_Silence_halfOpen(t *testing.T) {
 	server := redistest.Start(t)
 	p := redistest.StartProxy(t, server.Addr())
-	c := redis.NewClient(&redis.Options{Addr: p.Addr(), MaxRetries: -1, ReadTimeout: 200 * time.Millisecond})
-	defer func() { _ = c.Close() }()
+	c := patient(t, p)
 	if err := c.Ping(t.Context()).Err(); err != nil {
 		t.Fatalf("Ping: %v", err)
 	}
 	p.Silence()
 	server.Kill(t)
-	if err := c.Ping(t.Context()).Err(); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := c.WithTimeout(brief).Ping(t.Context()).Err(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("Ping of a server that ended behind a silent connection = %v, want a timeout", err)
 	}
 }
@@ -82,7 +93,7 @@ func TestProxy_Inject_swallow(t *testing.T) {
 				t.Fatalf("Incr: %v", err)
 			}
 			p.Inject(test.faults)
-			if err := c.Incr(t.Context(), key).Err(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			if err := c.WithTimeout(brief).Incr(t.Context(), key).Err(); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("Incr = %v, want a timeout", err)
 			}
 			direct := shared.Server(t).Client(t)
@@ -107,11 +118,12 @@ func TestProxy_Lift(t *testing.T) {
 	if err := shared.Server(t).Client(t).Publish(t.Context(), key, "lost").Err(); err != nil {
 		t.Fatalf("Publish: %v", err)
 	}
-	if got, err := sub.ReceiveTimeout(t.Context(), 50*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+	eventually(t, func() bool { return redistest.Lost(p) == 1 })
+	if got, err := sub.ReceiveTimeout(t.Context(), brief); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("Receive = %v, %v, want a timeout", got, err)
 	}
 	p.Lift()
-	if got, err := sub.ReceiveTimeout(t.Context(), time.Second); !errors.Is(err, io.EOF) {
+	if got, err := sub.ReceiveTimeout(t.Context(), patience); !errors.Is(err, io.EOF) {
 		t.Errorf("Receive after Lift = %v, %v, want the end of the connection", got, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,9 +18,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// startTimeout bounds how long a process may take to answer, or to end when it is asked to. It is
-// long because it only passes when something is broken.
-const startTimeout = 10 * time.Second
+const (
+	// startTimeout bounds how long a process may take to answer, or to end when it is asked to. It is
+	// long because it only passes when something is broken.
+	startTimeout = time.Minute
+	// askTimeout bounds one answer on the way there.
+	askTimeout = 10 * time.Second
+)
 
 // Server is one redis-server process. Its methods are for one goroutine at a time.
 type Server struct {
@@ -225,23 +230,25 @@ func (s *Server) ready() error {
 	})
 }
 
-// ask uses a client of its own, bounded by a second. It is not bound to the test, whose context has ended
+// ask uses a client of its own, for a bounded time. It is not bound to the test, whose context has ended
 // when it cleans up.
 func (s *Server) ask(f func(context.Context, *redis.Client) error) error {
 	c := redis.NewClient(s.options())
 	defer func() { _ = c.Close() }()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
 	return f(ctx, c)
 }
 
-// freePort returns a port that nobody listens on right now.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// freePort returns a port that nobody listens on right now. It is below those that kernels choose for
+// connections and for listeners: a server that is stopped for a while finds its own free again.
+func freePort() (port int, err error) {
+	for range 100 {
+		port = 10_000 + rand.IntN(22_000)
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer func() { _ = l.Close() }()
-	addr, _ := l.Addr().(*net.TCPAddr)
-	return addr.Port, nil
+	return 0, err
 }

@@ -1,7 +1,6 @@
 package redistest_test
 
 import (
-	"context"
 	"errors"
 	"os"
 	"strings"
@@ -66,9 +65,7 @@ func TestServer_Pause(t *testing.T) {
 	client := s.Client(t)
 	set(t, client)
 	s.Pause(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := client.Ping(ctx).Err(); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := client.WithTimeout(brief).Ping(t.Context()).Err(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("Ping of a paused server = %v", err)
 	}
 	s.Resume(t)
@@ -154,9 +151,9 @@ func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); <-tick.C {
+	for deadline := time.Now().Add(patience); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatal("not within 15 s")
+			t.Fatalf("not within %v", patience)
 		}
 	}
 }
