@@ -138,7 +138,8 @@ func TestRegister_origin(t *testing.T) {
 
 // One user who asks too often is told when to come back; others are not concerned.
 func TestRegister_rate(t *testing.T) {
-	s := start(t, options{})
+	slowly := func(c *flow.Config) { c.Quotas.UserRequestsPerSecond = 1 }
+	s := start(t, options{hub: slowly})
 	var last reply
 	for range 1000 {
 		if last = s.call(t, http.MethodGet, "/rooms/r/participants", "as-eager", ""); last.status != http.StatusOK {
@@ -151,7 +152,10 @@ func TestRegister_rate(t *testing.T) {
 	}
 	s.call(t, http.MethodGet, "/rooms/r/participants", "as-calm", "").wantStatus(t, http.StatusOK)
 
-	open := start(t, options{hub: anonymous})
+	open := start(t, options{hub: func(c *flow.Config) {
+		anonymous(c)
+		slowly(c)
+	}})
 	for range 1000 {
 		if last = open.call(t, http.MethodGet, "/rooms/r/participants", "", ""); last.status != http.StatusOK {
 			break
