@@ -51,6 +51,33 @@ func TestSocket_Hostile_slowMessage(t *testing.T) {
 	}
 }
 
+// A socket lives on that answers pings, sends pings or sends data; one that shows no sign of life is ended.
+func TestSocket_Read_signsOfLife(t *testing.T) {
+	const timeout = 60 * time.Second
+	for name, c := range map[string]struct {
+		sends         []byte
+		answers, open bool
+	}{
+		"pings":   {clientFrame(0x89, ""), false, true},
+		"data":    {clientFrame(0x81, "[]"), false, true},
+		"answers": {nil, true, true},
+		"nothing": {nil, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWire(t, func(c *flow.Config) { c.Timeout = timeout })
+				if c.answers {
+					w.answer()
+				}
+				lasted, open := w.every(timeout/4, 4*timeout, c.sends)
+				if open != c.open || !open && (lasted < timeout-2*coarse || lasted > timeout+4*coarse) {
+					t.Errorf("open %v after %v", open, lasted)
+				}
+			})
+		})
+	}
+}
+
 // What costs the server something and is no message counts like one: ten seconds of too much of it end
 // the socket, and what is below the rate may go on for ever.
 func TestSocket_Hostile_floods(t *testing.T) {

@@ -22,10 +22,11 @@ type wire struct {
 	net.Conn
 	ended chan struct{} // closed when the server has let the connection go
 
-	mu    sync.Mutex
-	bye   string // the code of the bye that came
-	close int    // the code of the close frame that came
-	pongs int
+	mu      sync.Mutex
+	answers bool   // pings
+	bye     string // the code of the bye that came
+	close   int    // the code of the close frame that came
+	pongs   int
 }
 
 // newWire serves a client that may be anonymous, with a hub of its own behind it.
@@ -84,6 +85,7 @@ func (w *wire) listen() {
 			return
 		}
 		w.mu.Lock()
+		answer := w.answers && kind == websocket.PingMessage
 		switch kind {
 		case websocket.PongMessage:
 			w.pongs++
@@ -96,7 +98,17 @@ func (w *wire) listen() {
 			}
 		}
 		w.mu.Unlock()
+		if answer {
+			_, _ = w.Write(clientFrame(0x8a, string(payload))) // the next read tells
+		}
 	}
+}
+
+// answer makes the client answer pings from now on.
+func (w *wire) answer() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answers = true
 }
 
 func readServerFrame(r io.Reader) (kind byte, payload []byte, err error) {
@@ -121,13 +133,15 @@ func readServerFrame(r io.Reader) (kind byte, payload []byte, err error) {
 	return head[0] & kindOfFrame, payload, err
 }
 
-// every writes the frames at intervals until the time is over or the server has enough, and returns when
-// that was.
+// every writes the frames, if there are any, at intervals until the time is over or the server has enough, and
+// returns when that was.
 func (w *wire) every(interval, most time.Duration, frames []byte) (lasted time.Duration, open bool) {
 	begin := time.Now()
 	for time.Since(begin) < most {
-		if _, err := w.Write(frames); err != nil {
-			return time.Since(begin), false
+		if len(frames) > 0 {
+			if _, err := w.Write(frames); err != nil {
+				return time.Since(begin), false
+			}
 		}
 		select {
 		case <-time.After(interval):
