@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,19 +23,20 @@ type stream struct {
 	header http.Header
 	lines  *bufio.Reader
 	close  func()
+	cancel func() // ends a read that takes too long
 }
 
 // streamEvent is one event of a stream.
 type streamEvent struct {
 	kind, id string
 	data     msg
-	comments int // before it
 }
 
 // stream opens an event stream.
 func (s *server) stream(t testing.TB, path, token string, header ...string) *stream {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.base+path, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,20 +46,28 @@ func (s *server) stream(t testing.TB, path, token string, header ...string) *str
 	for i := 0; i < len(header); i += 2 {
 		request.Header.Set(header[i], header[i+1])
 	}
-	response, err := s.http.Do(request)
+	late := time.AfterFunc(patience, cancel)
+	response, err := (&http.Client{Transport: s.http.Transport}).Do(request) // the stream may last
+	late.Stop()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = response.Body.Close() })
+	t.Cleanup(func() {
+		_ = response.Body.Close()
+		cancel()
+	})
 	kind := response.Header.Get("Content-Type")
 	if response.StatusCode != http.StatusOK || kind != "text/event-stream; charset=utf-8" {
 		t.Fatalf("status %d, Content-Type %q", response.StatusCode, kind)
 	}
-	return &stream{response.Header, bufio.NewReader(response.Body), func() { _ = response.Body.Close() }}
+	return &stream{response.Header, bufio.NewReader(response.Body), func() { _ = response.Body.Close() }, cancel}
 }
 
 // next reads one event.
 func (s *stream) next() (e streamEvent, err error) {
+	if s.cancel != nil {
+		defer time.AfterFunc(patience, s.cancel).Stop()
+	}
 	for {
 		line, err := s.lines.ReadString('\n')
 		if err != nil {
@@ -68,9 +78,7 @@ func (s *stream) next() (e streamEvent, err error) {
 		switch {
 		case line == "" && e.kind != "":
 			return e, nil
-		case line == "":
-		case strings.HasPrefix(line, ":"):
-			e.comments++
+		case line == "", strings.HasPrefix(line, ":"):
 		case name == "event":
 			e.kind = value
 		case name == "id":
@@ -189,13 +197,23 @@ func TestStream_writeTimeoutAndComments(t *testing.T) {
 		hub:   func(c *flow.Config) { c.Heartbeat = timeout / 4 },
 		fiber: fiber.Config{WriteTimeout: timeout},
 	})
+	begin := time.Now()
 	reader := s.stream(t, "/rooms/r/stream", "as-ann")
 	reader.await(t, "joined")
-	<-time.After(3 * timeout) // what is tested is that time passes
-	s.call(t, http.MethodPost, "/rooms/r/events", "as-ann", `{"name":"late"}`).wantStatus(t, http.StatusAccepted)
-	if e := reader.await(t, "event"); e.comments < 3 {
-		t.Errorf("%d comments in %v", e.comments, 3*timeout)
+	for comments := 0; comments < 13; { // more than three timeouts
+		line, err := reader.lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("after %d comments: %v", comments, err)
+		}
+		if strings.HasPrefix(line, ":") {
+			comments++
+		}
 	}
+	if took := time.Since(begin); took < 2*timeout {
+		t.Errorf("the comments came within %v", took)
+	}
+	s.call(t, http.MethodPost, "/rooms/r/events", "as-ann", `{"name":"late"}`).wantStatus(t, http.StatusAccepted)
+	reader.await(t, "event")
 }
 
 // The server learns at once that a reader has gone, without writing anything.
