@@ -209,6 +209,7 @@ func TestSocket_Close_byTheHub(t *testing.T) {
 
 // Who does not say who they are in time, and whose token ends, is told why (codes 4100 and 4101).
 func TestSocket_Close_byTheClock(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{hub: func(c *flow.Config) {
 		c.AuthTimeout = 50 * time.Millisecond
 		c.VerifyToken = func(context.Context, string) (flow.User, error) {
