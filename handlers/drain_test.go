@@ -41,7 +41,7 @@ func TestDrain_manySockets(t *testing.T) {
 	if err := s.hub.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(begin); took > patience {
+	if took := time.Since(begin); took > promptly {
 		t.Errorf("closing took %v", took)
 	}
 	readers.Wait()
@@ -77,7 +77,7 @@ func TestDrain_blockedSocket(t *testing.T) {
 	if err := s.hub.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(begin); took > patience {
+	if took := time.Since(begin); took > promptly {
 		t.Errorf("closing took %v", took)
 	}
 	for { // every frame up to the cut is whole
@@ -173,9 +173,7 @@ func (l longRequest) send(s *server) <-chan error {
 func TestDrain_noWatcherWithoutConnections(t *testing.T) {
 	s := start(t, options{hub: anonymous})
 	ws := s.join(t, "", "r")
-	if watchers := goroutinesIn("(*watch).run"); watchers != 1 {
-		t.Errorf("%d watchers, want one", watchers)
-	}
+	eventually(t, "one watches", func() bool { return goroutinesIn("(*watch).run") == 1 }) // others may still end
 	_ = ws.Close()
 	eventually(t, "the watcher ends", func() bool { return goroutinesIn("(*watch).run") == 0 })
 }

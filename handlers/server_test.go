@@ -22,8 +22,11 @@ import (
 )
 
 const (
-	// patience bounds every wait of a test.
-	patience = 10 * time.Second
+	// patience bounds every wait of a test. It is long because it only passes when something is broken.
+	patience = 30 * time.Second
+	// promptly is what a goodbye and those beside a client that does not read take at most: less than the server's
+	// own bounds for such a client and for its end.
+	promptly = 10 * time.Second
 	// adminToken is the admin's bearer token in every test. Other tokens are user ids after "as-".
 	adminToken = "let-me-administrate"
 )

@@ -227,13 +227,14 @@ func serveApp(t testing.TB, app *fiber.App) (address string) {
 
 func dialApp(t *testing.T, address string) *fasthttpws.Conn {
 	t.Helper()
-	dialer := fasthttpws.Dialer{HandshakeTimeout: time.Second * 10}
+	const bound = 30 * time.Second // which only passes when something is broken
+	dialer := fasthttpws.Dialer{HandshakeTimeout: bound}
 	c, _, err := dialer.Dial("ws://"+address+"/ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(bound)); err != nil {
 		t.Fatal(err)
 	}
 	return c
