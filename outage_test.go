@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fiberflow/flow"
@@ -58,13 +59,14 @@ func (l *awayLog) Health(room string) flow.Health {
 	return health
 }
 
+// It is all on synctest's clock, because what a tick sees of an outage depends on when it comes.
 func TestHub_Outage(t *testing.T) {
-	t.Run("queued and return", testOutageQueuedAndReturn)
-	t.Run("lost answer", testOutageLostAnswer)
-	t.Run("lost memory", testOutageLostMemory)
-	t.Run("hold", testOutageHold)
-	t.Run("reject", testOutageReject)
-	t.Run("author gone", testOutageAuthorGone)
+	t.Run("queued and return", func(t *testing.T) { synctest.Test(t, testOutageQueuedAndReturn) })
+	t.Run("lost answer", func(t *testing.T) { synctest.Test(t, testOutageLostAnswer) })
+	t.Run("lost memory", func(t *testing.T) { synctest.Test(t, testOutageLostMemory) })
+	t.Run("hold", func(t *testing.T) { synctest.Test(t, testOutageHold) })
+	t.Run("reject", func(t *testing.T) { synctest.Test(t, testOutageReject) })
+	t.Run("author gone", func(t *testing.T) { synctest.Test(t, testOutageAuthorGone) })
 }
 
 // While the log is away operations are queued and shown to the others, joins and events go on, clients are
@@ -76,6 +78,7 @@ func testOutageQueuedAndReturn(t *testing.T) {
 	ja := a.join("r")
 	a.op("r", 1, 1)
 	at := a.expect("op")
+	advance(time.Second) // the next tick is not due yet
 	log.set(true, false)
 	a.op("r", 2, "x")
 	if q := a.expect("queued"); q.num("n") != 2 || q.str("room") != "r" {
@@ -184,6 +187,7 @@ func testOutageReject(t *testing.T) {
 	if flow.ErrorCode(err) != flow.CodeUnavailable || flow.ErrorRetryAfter(err) == 0 {
 		t.Fatalf("Submit: %v", err)
 	}
+	advance(time.Second) // clients are told of the outage, and then of its end
 	log.set(false, false)
 	a.find(func(m msg) bool { return m.str("state") == "live" })
 	a.op("r", 1, 1)
