@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/fiberflow/flow"
 )
@@ -16,7 +17,7 @@ func TestConn_Op(t *testing.T) {
 	t.Run("echo is the acknowledgement", testOpEcho)
 	t.Run("refusals", testOpRefusals)
 	t.Run("viewer", testOpViewer)
-	t.Run("rate", testOpRate)
+	t.Run("rate", func(t *testing.T) { synctest.Test(t, testOpRate) })
 }
 
 // An author sees its own operation come back with its place; so does everybody else. I1, I2

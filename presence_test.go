@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/fiberflow/flow"
 )
 
 func TestConn_Presence(t *testing.T) {
 	t.Run("merges", testPresenceMerges)
-	t.Run("refusals", testPresenceRefusals)
+	t.Run("refusals", func(t *testing.T) { synctest.Test(t, testPresenceRefusals) })
 	t.Run("conflates", testPresenceConflates)
 	t.Run("slow reader", testPresenceSlowReader)
 }
