@@ -195,45 +195,7 @@ func TestConn_Snapshot(t *testing.T) {
 }
 
 func TestHub_Close(t *testing.T) {
-	// Every client gets bye with a delay, in bounded time also when it does not read. I10
-	t.Run("says bye", func(t *testing.T) {
-		h, err := flow.New(memory(flow.Config{}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		clients := make([]*client, 50)
-		for i := range clients {
-			clients[i] = dial(t, h, fmt.Sprint("u", i))
-			clients[i].join("r")
-			if i%2 == 1 {
-				clients[i].pipe.mu.Lock()
-				clients[i].pipe.gate = make(chan struct{})
-				clients[i].pipe.mu.Unlock()
-			}
-		}
-		var closing sync.WaitGroup
-		for range 2 {
-			closing.Go(func() {
-				if err := h.Close(context.Background()); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		for i, c := range clients {
-			if code := c.closed(); code != 1012 {
-				t.Errorf("close code is %d", code)
-			}
-			if i%2 == 0 {
-				if bye := c.expect("bye"); bye.str("code") != "shutdown" || bye["reconnect"] == nil {
-					t.Errorf("bye is %v", bye)
-				}
-			}
-		}
-		closing.Wait()
-		if _, err := h.Connect(newPipe(), flow.Client{}); flow.ErrorCode(err) != flow.CodeUnavailable {
-			t.Errorf("a late client got %v", err)
-		}
-	})
+	t.Run("says bye", func(t *testing.T) { synctest.Test(t, testCloseSaysBye) })
 
 	// Sessions outlive their instance: another one resumes them from the store. I7
 	t.Run("keeps sessions", func(t *testing.T) {
@@ -257,6 +219,46 @@ func TestHub_Close(t *testing.T) {
 			t.Fatalf("joined is %v", j2)
 		}
 	})
+}
+
+// Every client gets bye with a delay, in bounded time also when it does not read. I10
+func testCloseSaysBye(t *testing.T) {
+	h, err := flow.New(memory(flow.Config{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients := make([]*client, 50)
+	for i := range clients {
+		clients[i] = dial(t, h, fmt.Sprint("u", i))
+		clients[i].join("r")
+		if i%2 == 1 {
+			clients[i].pipe.mu.Lock()
+			clients[i].pipe.gate = make(chan struct{})
+			clients[i].pipe.mu.Unlock()
+		}
+	}
+	var closing sync.WaitGroup
+	for range 2 {
+		closing.Go(func() {
+			if err := h.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for i, c := range clients {
+		if code := c.closed(); code != 1012 {
+			t.Errorf("close code is %d", code)
+		}
+		if i%2 == 0 {
+			if bye := c.expect("bye"); bye.str("code") != "shutdown" || bye["reconnect"] == nil {
+				t.Errorf("bye is %v", bye)
+			}
+		}
+	}
+	closing.Wait()
+	if _, err := h.Connect(newPipe(), flow.Client{}); flow.ErrorCode(err) != flow.CodeUnavailable {
+		t.Errorf("a late client got %v", err)
+	}
 }
 
 // Rooms that nobody uses leave memory. I9
