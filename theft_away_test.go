@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/fiberflow/flow"
 	"github.com/fiberflow/flow/memx"
@@ -72,7 +73,6 @@ func awayPair(t *testing.T, bus flow.Bus) (hubs [2]*flow.Hub, away func(bool)) {
 // A token that says that no store knew the session is good as long as the session has not ended: afterwards it is
 // worth nothing, on no instance, whichever of them the session had moved to. I6, I7
 func TestHub_ReplayOfUnsaved(t *testing.T) {
-	ann := &flow.User{ID: "ann"}
 	for name, end := range map[string]func(h *flow.Hub, c *client, session string){
 		"left": func(_ *flow.Hub, c *client, _ string) { c.request(msg{"type": "leave", "room": "r"}) },
 		"kicked": func(h *flow.Hub, c *client, session string) {
@@ -82,25 +82,32 @@ func TestHub_ReplayOfUnsaved(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			hubs, away := awayPair(t, nil)
-			away(true)
-			a := dialAs(t, hubs[0], ann)
-			j := a.join("r")
-			session, marked := j.str("session"), j.str("resume")
-			away(false)
-			b := dialAs(t, hubs[1], ann)
-			if got := b.resume("r", marked); got.str("session") != session {
-				t.Fatalf("a session that the store does not know got %v", got)
-			}
-			a.find(func(m msg) bool { return m.str("type") == "left" }) // the first instance has let it go
-			end(hubs[1], b, session)
-			eventually(t, "the store has forgotten it", func() bool {
-				_, err := hubs[0].Config().Sessions.Get(t.Context(), session)
-				return flow.ErrorCode(err) == flow.CodeNotFound
-			})
-			wantStale(t, "the first token", "r", marked, ann, hubs[1], hubs[0])
+			// On synctest's clock, because instances wait for each other's word for half a second only.
+			synctest.Test(t, func(t *testing.T) { testReplayOfUnsaved(t, end) })
 		})
 	}
+}
+
+func testReplayOfUnsaved(t *testing.T, end func(h *flow.Hub, c *client, session string)) {
+	t.Helper()
+	ann := &flow.User{ID: "ann"}
+	hubs, away := awayPair(t, nil)
+	away(true)
+	a := dialAs(t, hubs[0], ann)
+	j := a.join("r")
+	session, marked := j.str("session"), j.str("resume")
+	away(false)
+	b := dialAs(t, hubs[1], ann)
+	if got := b.resume("r", marked); got.str("session") != session {
+		t.Fatalf("a session that the store does not know got %v", got)
+	}
+	a.find(func(m msg) bool { return m.str("type") == "left" }) // the first instance has let it go
+	end(hubs[1], b, session)
+	eventually(t, "the store has forgotten it", func() bool {
+		_, err := hubs[0].Config().Sessions.Get(t.Context(), session)
+		return flow.ErrorCode(err) == flow.CodeNotFound
+	})
+	wantStale(t, "the first token", "r", marked, ann, hubs[1], hubs[0])
 }
 
 // An instance that is gone, and has taken what it knew of a session with it, does not keep its user out. I7
