@@ -12,7 +12,10 @@ import (
 func behindProxy(t *testing.T, cfg flow.Config, prefix string) (flow.Config, *redistest.Proxy) {
 	t.Helper()
 	proxy := redistest.StartProxy(t, shared.Server(t).Addr())
-	conn, err := redisx.Open(t.Context(), redisx.Config{Addrs: []string{proxy.Addr()}, Prefix: prefix, Logger: quiet()})
+	conn, err := redisx.Open(t.Context(), redisx.Config{
+		Addrs: []string{proxy.Addr()}, Prefix: prefix, Logger: quiet(),
+		Timeout: patience, // a busy machine is no outage
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ func onServer(t *testing.T, s *redistest.Server, cfg flow.Config) *flow.Hub {
 	t.Helper()
 	conn, err := redisx.Open(t.Context(), redisx.Config{
 		Addrs: []string{s.Addr()}, Prefix: "f", Logger: quiet(), OperationLimit: 100,
+		Timeout: patience, // a busy machine is no outage, and who is killed is known to be gone at once
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +26,7 @@ func onServer(t *testing.T, s *redistest.Server, cfg flow.Config) *flow.Hub {
 			t.Errorf("close connection: %v", err)
 		}
 	})
-	cfg.Log, cfg.PositionCheck = redisx.NewLog(conn), 300*time.Millisecond
+	cfg.Log, cfg.PositionCheck = redisx.NewLog(conn), cmp.Or(cfg.PositionCheck, 300*time.Millisecond)
 	return newHub(t, cfg)
 }
 
