@@ -112,7 +112,7 @@ func TestConn_LockRace(t *testing.T) {
 			c := dial(t, []*flow.Hub{one, two}[i%2], fmt.Sprint("u", i))
 			c.join("r")
 			all.Go(func() {
-				if c.request(msg{"type": "lock", "room": "r", "name": "x"}).str("type") == "ok" {
+				if c.request(msg{"type": "lock", "room": "r", "name": "x", "ttl": 60000}).str("type") == "ok" {
 					won.Add(1)
 				}
 			})

@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -122,23 +123,29 @@ func TestCluster_DoubleUse(t *testing.T) {
 // nor one that was kicked or whose user was, with a socket or without. I6
 func TestCluster_ReplayAfterEnd(t *testing.T) {
 	onCluster(t, flow.Config{Grace: time.Millisecond}, func(t *testing.T, one, two *flow.Hub) {
-		kick := func(h *flow.Hub) func(*client, string) error {
-			return func(_ *client, session string) error { return h.Kick(context.Background(), "r", session) }
+		kickAt := func(h *flow.Hub) func(*client, string) error {
+			return func(c *client, session string) error {
+				kick(c.t, h, "r", session)
+				if left := c.expect("left"); left.str("reason") != "kicked" {
+					return fmt.Errorf("left is %v", left)
+				}
+				return nil
+			}
 		}
 		ends := map[string]func(c *client, session string) error{
 			"left": func(c *client, _ string) error {
 				c.request(msg{"type": "leave", "room": "r"})
 				return nil
 			},
-			"kicked":       kick(one),
-			"kicked there": kick(two),
+			"kicked":       kickAt(one),
+			"kicked there": kickAt(two),
 			"away and kicked": func(c *client, session string) error {
 				c.drop()
 				eventually(c.t, "the session waits to be resumed", func() bool {
 					s, err := two.Config().Sessions.Get(context.Background(), session)
 					return err == nil && s.Instance == ""
 				})
-				return kick(two)(c, session)
+				return two.Kick(context.Background(), "r", session)
 			},
 			"user kicked": func(c *client, _ string) error { return one.KickUser(context.Background(), c.user) },
 		}
