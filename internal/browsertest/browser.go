@@ -24,6 +24,7 @@ func Start(t testing.TB) *Browser {
 		chromedp.NoSandbox, // tests run as root in containers
 		chromedp.DisableGPU,
 		chromedp.WindowSize(Width, Height),
+		chromedp.WSURLReadTimeout(deadline), // for its first word
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),

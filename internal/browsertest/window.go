@@ -12,8 +12,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// deadline bounds how long a window may take to do, or to become, what a test expects.
-const deadline = 20 * time.Second
+// deadline bounds how long a window may take to do, or to become, what a test expects. It is long because it
+// only passes when something is broken: a browser may have a tenth of a processor.
+const deadline = 60 * time.Second
 
 // Window is one tab. Its methods fail the test that opened it, and are for that test's goroutine.
 type Window struct {

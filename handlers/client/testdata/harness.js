@@ -20,9 +20,9 @@ export async function runAll() {
 /** Lets the browser do what else it has to: tests that run in microtasks alone would keep it from that. */
 export function breathe() { return new Promise((resolve) => setTimeout(resolve)); }
 
-/** Fails what waits for something that never comes. */
+/** Fails what waits for something that never comes, before Go loses its patience with the window. */
 function deadline() {
-  return new Promise((_, reject) => setTimeout(() => reject(new Error("no end in 20 seconds")), 20_000));
+  return new Promise((_, reject) => setTimeout(() => reject(new Error("no end in 50 seconds")), 50_000));
 }
 
 export function same(got, want, what = "value") {
