@@ -175,9 +175,9 @@ func cutConnection(t *testing.T, browser *browsertest.Browser) {
 		w.Until("the room is joined", `me.room.synced`)
 	}
 	for i := range 3 {
-		a.Do(`me.room.submit("a` + strconv.Itoa(i) + `"); sockets.at(-1).close()`)
+		a.Do(`me.room.submit("a` + strconv.Itoa(i) + `"); window.before = sockets.length; sockets.at(-1).close()`)
 		b.Do(`me.room.submit("b` + strconv.Itoa(i) + `")`)
-		a.Until("it is back", `sockets.length === `+strconv.Itoa(i+2)+` && me.room.status === "live"`)
+		a.Until("it is back", `sockets.length > before && me.room.status === "live"`)
 	}
 	for _, w := range []*browsertest.Window{a, b} {
 		w.Until("everything is confirmed once", `me.ops.length === 6 && new Set(me.ops).size === 6`)
@@ -269,7 +269,7 @@ func tokenRenewed(t *testing.T, browser *browsertest.Browser) {
 	w := visit(t, browser, s)
 	w.Do(`window.asked = 0;
 		window.me = enter("room", { getToken: async () => { asked++; return "until-" + (Date.now() + 1500); } })`)
-	w.Until("the token was renewed three times", `asked === 4`)
+	w.Until("the token was renewed three times", `asked >= 4`)
 	w.Do(`me.room.submit(1)`)
 	w.Until("the connection is the first one", `me.ops.length === 1 && sockets.length === 1`)
 	w.Do(`window.bad = enter("room", { token: "nonsense" })`)

@@ -101,7 +101,7 @@ func locks(t *testing.T, browser *browsertest.Browser) {
 	b.Until("another does not get it", `failed?.code === "locked" &&
 		failed.retryAfter > 0 && failed.retryAfter <= 60000`)
 	a.Do(`sockets.at(-1).close()`)
-	a.Until("it is back", `sockets.length === 2 && me.room.status === "live"`)
+	a.Until("it is back", `sockets.length > 1 && me.room.status === "live"`)
 	a.Until("it still has the lock", `lock.held && me.room.locks.get("card")?.self === true`)
 	b.Do(take)
 	b.Until("nobody else", `failed?.code === "locked"`)
