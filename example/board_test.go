@@ -63,9 +63,13 @@ func (p page) Still() {
 	p.Until("nothing moves any more", `document.getAnimations().every((a) => a.playState !== "running")`)
 }
 
-// Confirmed waits until nothing is marked as not confirmed.
+// Room lets expressions use the room of the page, as window.room.
+func (p page) Room() { p.Do(`import("/web/board.js").then(({ room }) => { window.room = room; })`) }
+
+// Confirmed waits until nothing waits to be confirmed, and nothing is marked so: the marks come with the next frame.
 func (p page) Confirmed() {
-	p.Until("everything is confirmed", `!document.querySelector(".unconfirmed")`)
+	p.Room()
+	p.Until("everything is confirmed", `window.room.pending.length === 0 && !document.querySelector(".unconfirmed")`)
 }
 
 func (p page) Name(name string) {
@@ -174,7 +178,7 @@ func drag(t *testing.T, server *instance, ada, bob page) {
 	}
 	ada.Release(to)
 	bob.At("Sign up", to)
-	ada.Until("the drag is confirmed", `!document.querySelector(".unconfirmed")`)
+	ada.Confirmed()
 	if after := confirmed(t, server, "plan"); after != before+1 {
 		t.Errorf("the drag took %d operations, want 1", after-before)
 	}
@@ -219,7 +223,7 @@ func oneWriter(t *testing.T, browser *browsertest.Browser) {
 	ada := visit(browser.Person(t), server.URL+"/board/writers", "Ada")
 	bob := visit(browser.Person(t), server.URL+"/board/writers", "Bob")
 	for _, p := range []page{ada, bob} {
-		p.Do(`import("/web/board.js").then(({ room }) => { window.room = room; })`)
+		p.Room()
 	}
 	ada.Add(browsertest.Point{X: 300, Y: 250}, "Sign up")
 	bob.Shows("Sign up")

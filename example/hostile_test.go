@@ -45,7 +45,7 @@ func dialHostile(t *testing.T, server *instance, room, text string, presence map
 	header := http.Header{"Authorization": {"Bearer " + token(t, user, jwt.MapClaims{
 		"name": cut(text, 512), "picture": picture,
 	})}}
-	dialer := websocket.Dialer{HandshakeTimeout: 10 * time.Second}
+	dialer := websocket.Dialer{HandshakeTimeout: time.Minute}
 	ws, response, err := dialer.Dial("ws"+strings.TrimPrefix(server.URL, "http")+"/collab/ws", header)
 	if err != nil {
 		t.Fatalf("%v: %v", err, response)
@@ -68,7 +68,7 @@ func (h hostile) send(m map[string]any) {
 func (h hostile) await(kind string) {
 	h.t.Helper()
 	for {
-		if err := h.ws.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := h.ws.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			h.t.Fatal(err)
 		}
 		_, text, err := h.ws.ReadMessage()

@@ -33,7 +33,7 @@ func serverKilled(t *testing.T, browser *browsertest.Browser) {
 	bob := visit(browser.Person(t), server.URL+"/board/plan", "Bob")
 	ada.Add(browsertest.Point{X: 300, Y: 250}, "before")
 	bob.Shows("before")
-	ada.Until("it is confirmed", `!document.querySelector(".unconfirmed")`)
+	ada.Confirmed()
 
 	server.Kill()
 	ada.Says("reconnecting", "The server is out of reach")
@@ -46,7 +46,7 @@ func serverKilled(t *testing.T, browser *browsertest.Browser) {
 	server.Restart()
 
 	ada.Live()
-	ada.Until("everything is confirmed", `!document.querySelector(".unconfirmed")`)
+	ada.Confirmed()
 	bob.Go(server.URL + "/board/plan")
 	bob.Live()
 	for _, text := range []string{"before", "meanwhile", "elsewhere"} {

@@ -46,20 +46,14 @@ func agree(t *testing.T, server *instance, room string, cards int, pages ...page
 		p.Until("the banner is gone", `document.querySelector("#banner").hidden`)
 		p.count(cards, ".node")
 	}
-	positions := make([]string, len(pages))
-	for i, p := range pages {
-		positions[i] = browsertest.Read[string](p.Window, `import("/web/board.js").then(({ room }) =>
-			JSON.stringify([room.position, room.pending.length, room.tentative.length]))`)
-	}
 	_, body := get(t, server.URL+"/collab/rooms/"+room+"/operations?limit=1000")
 	var log struct{ Head string }
 	if err := json.Unmarshal([]byte(body), &log); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
-	for i, got := range positions {
-		if want := fmt.Sprintf(`["%s",0,0]`, log.Head); got != want {
-			t.Errorf("page %d is at %s, want %s", i, got, want)
-		}
+	for i, p := range pages {
+		p.Until(fmt.Sprintf("page %d is at %s, and nothing waits", i, log.Head), fmt.Sprintf(
+			`window.room.position === %q && window.room.pending.length + window.room.tentative.length === 0`, log.Head))
 	}
 }
 
