@@ -13,6 +13,8 @@ import (
 type serverFault struct {
 	class string
 	away  []string
+	// silent is true when only the timeout tells.
+	silent bool
 	// begin makes it happen and returns what mends it.
 	begin func(t *testing.T, s *redistest.Server) (end func())
 }
@@ -51,23 +53,28 @@ func send(commands ...[]any) func(t *testing.T, s *redistest.Server) func() {
 func serverFaults() map[string]serverFault {
 	all, stored := []string{collaboration, websockets, ordering}, []string{collaboration, ordering}
 	return map[string]serverFault{
-		"OOM":        {"refused", stored, set("maxmemory", "1", "0")},
-		"NOREPLICAS": {"refused", stored, set("min-replicas-to-write", "1", "0")},
+		"OOM":        {"refused", stored, false, set("maxmemory", "1", "0")},
+		"NOREPLICAS": {"refused", stored, false, set("min-replicas-to-write", "1", "0")},
 		// Port 1 is nobody's, so it is the replica of a master that does not answer.
-		"READONLY": {"refused", all, send([]any{"replicaof", "127.0.0.1", "1"}, []any{"replicaof", "no", "one"})},
-		"MASTERDOWN": {"refused", all, func(t *testing.T, s *redistest.Server) func() {
+		"READONLY": {
+			"refused", all, false, send([]any{"replicaof", "127.0.0.1", "1"}, []any{"replicaof", "no", "one"}),
+		},
+		"MASTERDOWN": {"refused", all, false, func(t *testing.T, s *redistest.Server) func() {
 			t.Helper()
 			set("replica-serve-stale-data", "no", "yes")(t, s)
 			return send([]any{"replicaof", "127.0.0.1", "1"}, []any{"replicaof", "no", "one"})(t, s)
 		}},
-		"BUSY":         {"stuck", all, func(t *testing.T, s *redistest.Server) func() { t.Helper(); return s.Busy(t) }},
-		"CLIENT PAUSE": {"in doubt", all, send([]any{"client", "pause", 2500, "all"})},
-		"hung": {"in doubt", all, func(t *testing.T, s *redistest.Server) func() {
+		"BUSY": {"stuck", all, false, func(t *testing.T, s *redistest.Server) func() {
+			t.Helper()
+			return s.Busy(t)
+		}},
+		"CLIENT PAUSE": {"in doubt", all, true, send([]any{"client", "pause", 6000, "all"})},
+		"hung": {"in doubt", all, true, func(t *testing.T, s *redistest.Server) func() {
 			t.Helper()
 			s.Pause(t)
 			return func() { s.Resume(t) }
 		}},
-		"kill": {"in doubt", all, func(t *testing.T, s *redistest.Server) func() {
+		"kill": {"in doubt", all, false, func(t *testing.T, s *redistest.Server) func() {
 			t.Helper()
 			s.Kill(t)
 			return func() { s.Restart(t) }
@@ -83,7 +90,11 @@ func TestFault_Server(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := redistest.Start(t, redistest.AppendOnly())
-			i := newInstance(t, redisx.Config{Addrs: []string{server.Addr()}, Timeout: time.Second})
+			config := redisx.Config{Addrs: []string{server.Addr()}}
+			if f.silent {
+				config.Timeout = 3 * time.Second // longer than a busy machine stands still
+			}
+			i := newInstance(t, config)
 			end := f.begin(t, server)
 			i.wantAway(f.class, f.away...)
 			end()

@@ -54,17 +54,36 @@ func newInstance(t *testing.T, c redisx.Config) *instance {
 
 // use calls for each of the subsystems once.
 func (i *instance) use() map[string]error {
-	ctx, errs := i.Context(), map[string]error{}
-	errs[collaboration] = i.sessions.Put(ctx, session("s", "room", "user"))
-	errs[websockets] = i.bus.Publish(ctx, "topic", []byte("x"))
-	answers, err := i.log.Append(ctx, "room", flow.Batch{Operations: []flow.Operation{op("a", i.n)}})
-	if errs[ordering] = err; err == nil {
-		if answers[0].Status == flow.Gap {
-			i.Errorf("operation %d is a gap after %d: one was confirmed and is lost", i.n, answers[0].Last)
-		}
-		i.n = answers[0].Last + 1
+	put, publish := i.put(), i.publish()
+	return map[string]error{collaboration: put, websockets: publish, ordering: i.append()}
+}
+
+// useAtOnce is use with all calls at the same time: one that hangs holds up no other.
+func (i *instance) useAtOnce() map[string]error {
+	var put, publish error
+	var calls sync.WaitGroup
+	calls.Go(func() { put = i.put() })
+	calls.Go(func() { publish = i.publish() })
+	appended := i.append()
+	calls.Wait()
+	return map[string]error{collaboration: put, websockets: publish, ordering: appended}
+}
+
+func (i *instance) put() error { return i.sessions.Put(i.Context(), session("s", "room", "user")) }
+
+func (i *instance) publish() error { return i.bus.Publish(i.Context(), "topic", []byte("x")) }
+
+// append appends the next operation.
+func (i *instance) append() error {
+	answers, err := i.log.Append(i.Context(), "room", flow.Batch{Operations: []flow.Operation{op("a", i.n)}})
+	if err != nil {
+		return err
 	}
-	return errs
+	if answers[0].Status == flow.Gap {
+		i.Errorf("operation %d is a gap after %d: one was confirmed and is lost", i.n, answers[0].Last)
+	}
+	i.n = answers[0].Last + 1
+	return nil
 }
 
 func (i *instance) health() map[string]flow.Health {
@@ -82,7 +101,7 @@ func (i *instance) wantAway(class string, names ...string) {
 		away[name] = true
 	}
 	eventually(i, fmt.Sprint("degraded: ", names), func() bool {
-		for name, err := range i.use() {
+		for name, err := range i.useAtOnce() {
 			if err != nil && flow.ErrorCode(err) != flow.CodeUnavailable {
 				i.Fatalf("%s answers %v, want it unavailable", name, err)
 			}
