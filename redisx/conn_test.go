@@ -60,31 +60,26 @@ func TestConn_Hung(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	var log journal
-	const timeout = 2 * time.Second
-	conn := open(t, redisx.Config{Addrs: []string{server.Addr()}, Timeout: timeout, Logger: log.logger()})
+	conn := open(t, redisx.Config{Addrs: []string{server.Addr()}, Timeout: 2 * time.Second, Logger: log.logger()})
 	ordering := redisx.NewLog(conn)
 	confirm(t, ordering, "room", "a", 1)
 
-	server.Pause(t)
 	began := time.Now()
-	_, err := ordering.Append(t.Context(), "room", flow.Batch{Operations: []flow.Operation{op("a", 2)}})
-	wantCode(t, err, flow.CodeUnavailable)
-	if flow.ErrorRetryAfter(err) == 0 {
-		t.Error("no word on when to retry")
-	}
-	if took := time.Since(began); took > 2*timeout {
-		t.Errorf("the first call took %v, its timeout is %v", took, timeout)
-	}
-	began = time.Now()
-	const calls = 1000
-	for range calls {
-		_, err := ordering.Read(t.Context(), "room", flow.Query{})
+	server.Pause(t)
+	promptly(t, "the first call", func(ctx context.Context) {
+		_, err := ordering.Append(ctx, "room", flow.Batch{Operations: []flow.Operation{op("a", 2)}})
 		wantCode(t, err, flow.CodeUnavailable)
-	}
-	if took := time.Since(began); took > calls*time.Millisecond {
-		t.Errorf("%d calls while away took %v", calls, took)
-	}
-	if h := conn.Health(); h.State != flow.Degraded || time.Since(h.Since) > 10*time.Second {
+		if flow.ErrorRetryAfter(err) == 0 {
+			t.Error("no word on when to retry")
+		}
+	})
+	promptly(t, "a thousand calls that do not wait", func(ctx context.Context) {
+		for range 1000 {
+			_, err := ordering.Read(ctx, "room", flow.Query{})
+			wantCode(t, err, flow.CodeUnavailable)
+		}
+	})
+	if h := conn.Health(); h.State != flow.Degraded || h.Since.Before(began) {
 		t.Errorf("Health = %+v", h)
 	}
 
@@ -224,25 +219,26 @@ func limit(t *testing.T, server *redistest.Server, bytes string) {
 	}
 }
 
-// A borrowed client is bounded like our own, though it would wait for seconds; it is not changed, and
+// A borrowed client is bounded like our own, though it would wait for minutes; it is not changed, and
 // stays open and usable.
 func TestConn_Borrowed(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), ReadTimeout: 2 * time.Minute})
 	defer func() { _ = client.Close() }()
 	before := *client.Options()
 	conn := open(t, redisx.Config{Client: client, Timeout: time.Second})
 	ordering := redisx.NewLog(conn)
-	confirm(t, ordering, "room", "a", 1)
+	eventually(t, "it works", func() bool { // at once, unless the machine is busy
+		_, err := ordering.Append(t.Context(), "room", flow.Batch{Operations: []flow.Operation{op("a", 1)}})
+		return err == nil
+	})
 
 	server.Pause(t)
-	began := time.Now()
-	_, err := ordering.Read(t.Context(), "room", flow.Query{})
-	wantCode(t, err, flow.CodeUnavailable)
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("the call took %v", took)
-	}
+	promptly(t, "the call", func(ctx context.Context) {
+		_, err := ordering.Read(ctx, "room", flow.Query{})
+		wantCode(t, err, flow.CodeUnavailable)
+	})
 	server.Resume(t)
 	eventuallyIs(t, conn, flow.Live)
 
@@ -299,13 +295,11 @@ func TestConn_CloseHung(t *testing.T) {
 		_, err := ordering.Append(context.WithoutCancel(t.Context()), "room", flow.Batch{})
 		waiting <- err
 	}()
-	began := time.Now()
-	if err := conn.Close(); err != nil {
-		t.Errorf("Close: %v", err)
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("Close took %v", took)
-	}
+	promptly(t, "Close", func(context.Context) {
+		if err := conn.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
 	for range 2 {
 		wantCode(t, <-waiting, flow.CodeUnavailable)
 	}

@@ -57,10 +57,22 @@ func open(t testing.TB, c redisx.Config) *redisx.Conn {
 	return conn
 }
 
+// patience bounds every wait of a test for what has to happen.
+const patience = 15 * time.Second
+
+// promptly calls f, which must come to its end by itself.
+func promptly(t testing.TB, what string, f func(ctx context.Context)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if f(ctx); ctx.Err() != nil {
+		t.Errorf("%s took more than %v", what, patience)
+	}
+}
+
 // eventually looks until ok, and fails the test when that takes too long.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	const patience = 15 * time.Second
 	deadline := time.After(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
