@@ -65,7 +65,7 @@ func TestLog_Leases_Restart(t *testing.T) {
 func TestLog_Leases_Away(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	log := redisx.NewLog(open(t, redisx.Config{Addrs: []string{server.Addr()}, Timeout: time.Second}))
+	log := redisx.NewLog(open(t, redisx.Config{Addrs: []string{server.Addr()}}))
 	head := confirm(t, log, "room", "a", 1)
 	server.Kill(t)
 	_, acquired := log.Acquire(t.Context(), "room", head, flow.Lease{Name: "a", Owner: "ann", TTL: time.Second}, false)
