@@ -9,8 +9,8 @@ import (
 func expiryCases() []logCase {
 	return []logCase{
 		{name: "idle", settings: LogSettings{OperationTTL: 100 * time.Millisecond}, run: testExpiryIdle},
-		{name: "renewed", settings: LogSettings{OperationTTL: time.Second}, run: testExpiryRenewed},
-		{name: "renewed by reading", settings: LogSettings{OperationTTL: time.Second}, run: testExpiryRead},
+		{name: "renewed", settings: LogSettings{OperationTTL: renewing}, run: testExpiryRenewed},
+		{name: "renewed by reading", settings: LogSettings{OperationTTL: renewing}, run: testExpiryRead},
 	}
 }
 

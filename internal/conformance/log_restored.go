@@ -12,7 +12,7 @@ func restoredCases() []logCase {
 		{name: "trimmed by the next append", settings: short, run: testRestoredTrim},
 		{name: "snapshot", settings: LogSettings{OperationLimit: 4, Settle: brief}, run: testRestoredSnapshot},
 		{name: "idle", settings: LogSettings{OperationTTL: 100 * time.Millisecond}, run: testRestoredExpiry},
-		{name: "renewed", settings: LogSettings{OperationTTL: time.Second}, run: testRestoredRenewed},
+		{name: "renewed", settings: LogSettings{OperationTTL: renewing}, run: testRestoredRenewed},
 		{name: "followers", settings: LogSettings{Settle: brief}, run: testRestoredFollowers},
 		{name: "deleted", run: testRestoredDeleted},
 		{name: "new room afterwards", settings: LogSettings{TombstoneTTL: brief}, run: testRestoredNew},

@@ -9,7 +9,7 @@ import (
 
 func sessionExpiryCases() []sessionCase {
 	brief := SessionSettings{SessionTTL: 100 * time.Millisecond}
-	renewed := SessionSettings{SessionTTL: time.Second}
+	renewed := SessionSettings{SessionTTL: renewing}
 	dying := SessionSettings{InstanceTTL: 400 * time.Millisecond}
 	return []sessionCase{
 		{name: "expiry", settings: brief, run: testSessionExpiry},

@@ -10,6 +10,9 @@ const (
 	patience = 15 * time.Second
 	// beat is how often it looks.
 	beat = 5 * time.Millisecond
+	// renewing is the TTL of what a case renews again and again, so that it does not end: longer than a busy machine
+	// stands still.
+	renewing = 3 * time.Second
 )
 
 // eventually looks until ok, and ends the test when patience runs out.
