@@ -106,6 +106,14 @@ func (h *Hub) hasEnded(session string) bool {
 // is good also when the store does not know the session, so those that end are remembered from now on.
 func (h *Hub) doubt() { h.doubted.Store(time.Now().UnixNano()) }
 
+// heed is doubt for a token that was shown: also when the store knows its session by now, it says when it began
+// without one; the zero time: it did not.
+func (h *Hub) heed(unsaved time.Time) {
+	if time.Since(unsaved) <= h.cfg.SessionTTL {
+		h.doubt()
+	}
+}
+
 // noteOver remembers a session that has ended for good. It may be called with a room's lock held.
 func (h *Hub) noteOver(session string) {
 	h.parted.add(session)
@@ -120,7 +128,6 @@ func (h *Hub) livesUnsaved(ctx context.Context, room, session string, unsaved ti
 	if time.Since(unsaved) > h.cfg.SessionTTL {
 		return h.someoneHas(ctx, room, session)
 	}
-	h.doubt()
 	if h.finished.has(session) {
 		return false
 	}

@@ -115,6 +115,7 @@ func (c *Conn) claim(ctx context.Context, m *message) (Session, error) {
 			return Session{}, errStale()
 		}
 		id, unsaved = sessionOf(name)
+		c.hub.heed(unsaved)
 	}
 	if mem := c.member(m.room); mem != nil {
 		if m.resume != "" && id != mem.session {

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/fiberflow/flow"
 	"github.com/fiberflow/flow/memx"
@@ -81,14 +82,18 @@ func TestHub_ReplayOfUnsaved(t *testing.T) {
 			}
 		},
 	} {
+		// On synctest's clock, because instances wait for each other's word for half a second only.
 		t.Run(name, func(t *testing.T) {
-			// On synctest's clock, because instances wait for each other's word for half a second only.
-			synctest.Test(t, func(t *testing.T) { testReplayOfUnsaved(t, end) })
+			synctest.Test(t, func(t *testing.T) { testReplayOfUnsaved(t, 0, end) })
+		})
+		t.Run(name+" when it was saved", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testReplayOfUnsaved(t, 10*time.Second, end) })
 		})
 	}
 }
 
-func testReplayOfUnsaved(t *testing.T, end func(h *flow.Hub, c *client, session string)) {
+// testReplayOfUnsaved moves the session after a pause, in which the first instance may save it.
+func testReplayOfUnsaved(t *testing.T, pause time.Duration, end func(h *flow.Hub, c *client, session string)) {
 	t.Helper()
 	ann := &flow.User{ID: "ann"}
 	hubs, away := awayPair(t, nil)
@@ -97,9 +102,10 @@ func testReplayOfUnsaved(t *testing.T, end func(h *flow.Hub, c *client, session 
 	j := a.join("r")
 	session, marked := j.str("session"), j.str("resume")
 	away(false)
+	advance(pause)
 	b := dialAs(t, hubs[1], ann)
 	if got := b.resume("r", marked); got.str("session") != session {
-		t.Fatalf("a session that the store does not know got %v", got)
+		t.Fatalf("a session that the store did not know got %v", got)
 	}
 	a.find(func(m msg) bool { return m.str("type") == "left" }) // the first instance has let it go
 	end(hubs[1], b, session)
