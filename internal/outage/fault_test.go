@@ -179,7 +179,8 @@ func injected(f redistest.Faults) func(*world) func() {
 }
 
 // torn closes connections in the middle of replies, at first after so few bytes that a log which is some
-// operations ahead can hardly be read.
+// operations ahead can hardly be read, then after more than a page of it has: an instance that is behind while the
+// clients of others go on could not catch up.
 func torn(w *world) func() {
 	injected(redistest.Faults{CloseAfter: 4000})(w)
 	goal := map[string]uint64{}
@@ -187,7 +188,7 @@ func torn(w *world) func() {
 		c.do(func(m *model) { goal[m.name] = m.n + 40 })
 	}
 	w.every("has sent 40 more operations", func(m *model) bool { return m.n >= goal[m.name] })
-	return injected(redistest.Faults{CloseAfter: 20_000})(w)
+	return injected(redistest.Faults{CloseAfter: 100_000})(w)
 }
 
 // hopping moves one client after the other to the next instance, some of them twice. I4
