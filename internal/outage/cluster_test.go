@@ -5,11 +5,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fiberflow/flow/internal/redistest"
 )
+
+// clusterTimeout is when a node counts as away. On a machine with nothing else to do the default is enough for a node
+// that works, of which nobody may be told anything.
+const clusterTimeout = 4 * time.Second
 
 // cluster is a Redis Cluster with a room on each node, and two instances before it that all rooms share.
 type cluster struct {
@@ -45,12 +50,14 @@ func newCluster(t *testing.T, withControl bool) *cluster {
 	for range 2 {
 		i := startInstance(t, environment(addrs[one], map[string]string{
 			"REDIS_MODE": "cluster", "REDIS_ADDRS": strings.Join(addrs, ","),
-			// On a machine with nothing else to do the default is enough for a node that works.
-			"REDIS_TIMEOUT": "1s",
+			"REDIS_TIMEOUT": clusterTimeout.String(),
 		}))
 		for _, w := range c.rooms() {
 			w.attach(i)
 		}
+	}
+	for kind := range c.dead.ledger.deadline { // what was under way when the node fell silent
+		c.dead.ledger.deadline[kind] += clusterTimeout
 	}
 	return c
 }

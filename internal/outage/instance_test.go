@@ -24,8 +24,8 @@ import (
 const (
 	jwtSecret  = "a secret of the tests, which is long enough"
 	adminToken = "let-me-administrate"
-	// stopTimeout bounds the end of an instance.
-	stopTimeout = 10 * time.Second
+	// stopTimeout bounds the end of an instance, which bounds most of that by itself.
+	stopTimeout = time.Minute
 )
 
 // instance is one running server: an application with the endpoints of flow on a port of its own.
@@ -45,6 +45,7 @@ func environment(redis string, changes map[string]string) map[string]string {
 		"COLLAB_JWT_SECRET": jwtSecret, "COLLAB_SECRET": "signs resume tokens", "COLLAB_ADMIN_TOKEN": adminToken,
 		"COLLAB_DRAIN": "2s", "COLLAB_POSITION_CHECK": "1s", "COLLAB_OPS_PER_SECOND": "1000",
 		"COLLAB_GRACE": "500ms", "COLLAB_PRESENCE_TTL": "6s",
+		"COLLAB_TIMEOUT": "10m", // some do not read for a while
 	}
 	maps.Copy(env, changes)
 	return env

@@ -44,6 +44,7 @@ type ledger struct {
 	shown    int // tentative operations
 	slowest  map[string]time.Duration
 	deadline map[string]time.Duration // the bound of each kind of answer
+	lag      *lag                     // of the machine
 }
 
 // The kinds of answers that have a bound.
@@ -60,6 +61,7 @@ func newLedger() *ledger {
 		deadline: map[string]time.Duration{
 			answerOp: time.Second, answerJoin: 2 * time.Second, answerREST: 500 * time.Millisecond,
 		},
+		lag: &lag{},
 	}
 }
 
@@ -148,12 +150,15 @@ func (l *ledger) read(counter *int) int {
 	return *counter
 }
 
-// answered notes how long an answer took, and what it was about when it is a breach.
+// answered notes how long an answer took, and what it was about when it is a breach. Who answers has as much more
+// time as the machine was late meanwhile.
 func (l *ledger) answered(kind string, took time.Duration, what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.slowest[kind] = max(l.slowest[kind], took)
-	if bound := l.deadline[kind] * time.Duration(*slack); took > bound {
+	now := time.Now()
+	behind := l.lag.since(now.Add(-took), now)
+	if bound := (l.deadline[kind] + behind) * time.Duration(*slack); took > bound {
 		l.breachLocked("I8", "%s took %v, more than %v: %s", kind, took, bound, what)
 	}
 }

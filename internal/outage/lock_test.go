@@ -90,7 +90,7 @@ type contender struct {
 
 func (w *world) contender(j *lockJudge, name string, at *instance) *contender {
 	w.t.Helper()
-	dialer := websocket.Dialer{HandshakeTimeout: dialTimeout, Subprotocols: []string{"flow.v1"}}
+	dialer := websocket.Dialer{HandshakeTimeout: patience, Subprotocols: []string{"flow.v1"}}
 	conn, _, err := dialer.Dial("ws"+strings.TrimPrefix(at.base, "http")+"/ws",
 		http.Header{"Authorization": {"Bearer " + w.token(name)}})
 	w.must(err)

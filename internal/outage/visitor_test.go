@@ -26,7 +26,7 @@ func (w *world) visit(at *instance, user string) *visitor {
 	if user != "" {
 		header.Set("Authorization", "Bearer "+w.token(user))
 	}
-	dialer := websocket.Dialer{HandshakeTimeout: dialTimeout, Subprotocols: []string{"flow.v1"}}
+	dialer := websocket.Dialer{HandshakeTimeout: patience, Subprotocols: []string{"flow.v1"}}
 	conn, _, err := dialer.Dial("ws"+strings.TrimPrefix(at.base, "http")+"/ws", header)
 	w.must(err)
 	w.t.Cleanup(func() { _ = conn.Close() })

@@ -19,7 +19,7 @@ import (
 
 const (
 	// patience bounds every wait of a test; only a broken product makes a test wait so long.
-	patience = 20 * time.Second
+	patience = 2 * time.Minute
 	// writePace is the time between two operations of a client.
 	writePace = 40 * time.Millisecond
 )
@@ -50,10 +50,12 @@ func newRoom(t *testing.T, room string, server *redistest.Server) *world {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &world{
+	w := &world{
 		t: t, room: room, redis: server, ledger: newLedger(),
-		http: &http.Client{Transport: transport, Timeout: stopTimeout}, gone: map[string]bool{},
+		http: &http.Client{Transport: transport, Timeout: patience}, gone: map[string]bool{},
 	}
+	w.ledger.lag.watch(t)
+	return w
 }
 
 // add starts an instance, behind a proxy of its own or straight before Redis.
