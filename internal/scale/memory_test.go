@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/fiberflow/flow"
 	"github.com/fiberflow/flow/memx"
@@ -48,31 +50,37 @@ func join(t *testing.T, hub *flow.Hub, i, rooms int) *flow.Conn {
 }
 
 // grown returns what each of so many sessions in so many rooms takes. No socket, no transport and no kernel
-// is in it.
-func grown(t *testing.T, sessions, rooms int) float64 {
+// is in it, and nothing that is under way: the clock is synctest's.
+func grown(t *testing.T, sessions, rooms int) (taken float64) {
 	t.Helper()
-	hub := quiet(t, sessions)
-	first := join(t, hub, 0, rooms) // what a hub needs once
-	before := inUse()
-	conns := make([]*flow.Conn, sessions)
-	var joining sync.WaitGroup
-	for worker := range 64 { // opening a room waits for its subscriptions
-		joining.Go(func() {
-			for i := worker; i < sessions; i += 64 {
-				conns[i] = join(t, hub, i, rooms)
-			}
-		})
-	}
-	joining.Wait()
-	eventually(t, "all have joined", func() bool { return hub.Stats().Sessions == int64(sessions+1) })
-	taken := (inUse() - before) / float64(sessions)
-	first.Done()
-	for _, conn := range conns {
-		conn.Done()
-	}
-	if err := hub.Close(t.Context()); err != nil {
-		t.Errorf("close hub: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		hub := quiet(t, sessions)
+		first := join(t, hub, 0, rooms) // what a hub needs once
+		pass(time.Second)
+		before := inUse()
+		conns := make([]*flow.Conn, sessions)
+		var joining sync.WaitGroup
+		for worker := range 64 { // opening a room waits for its subscriptions
+			joining.Go(func() {
+				for i := worker; i < sessions; i += 64 {
+					conns[i] = join(t, hub, i, rooms)
+				}
+			})
+		}
+		joining.Wait()
+		pass(time.Second)
+		if joined := hub.Stats().Sessions; joined != int64(sessions+1) {
+			t.Errorf("%d sessions, want %d", joined, sessions+1)
+		}
+		taken = (inUse() - before) / float64(sessions)
+		first.Done()
+		for _, conn := range conns {
+			conn.Done()
+		}
+		if err := hub.Close(t.Context()); err != nil {
+			t.Errorf("close hub: %v", err)
+		}
+	})
 	return taken
 }
 
