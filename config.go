@@ -94,7 +94,8 @@ type Config struct {
 	// [CodeUnavailable] the author tries again. It runs on the goroutine that reads the author's socket,
 	// which waits. What was taken before is not asked about when it is sent again.
 	OnOperation func(ctx context.Context, p *Proposal) error
-	// OnCommitted are the consumers of what is confirmed.
+	// OnCommitted are the consumers of what is confirmed. All instances need the same: what one without a group
+	// writes waits for it until the room is open on an instance that has it.
 	OnCommitted []Consumer
 	// OnRoomOpen is told when this instance begins to serve a room, OnRoomIdle when it has let go of one
 	// that nobody used for half a minute, or that was deleted; Close tells of none. Each room's calls come

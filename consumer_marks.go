@@ -81,15 +81,15 @@ func (s *consumers) sweep(all bool) bool {
 		}
 		var over []Mark
 		for _, m := range page {
-			if !all && !s.orphaned(m) {
-				continue
-			}
-			if s.orphaned(m) && s.consumed(m.Room) {
+			orphaned := s.orphaned(m)
+			switch {
+			case !all && !orphaned:
+			case !orphaned || !s.consumed(m.Room):
+				for _, g := range s.of(m.Room) {
+					g.wake(m.Room)
+				}
+			case s.forsaken(m):
 				over = append(over, m)
-				continue
-			}
-			for _, g := range s.of(m.Room) {
-				g.wake(m.Room)
 			}
 		}
 		if len(over) > 0 && cursors.Unmark(ctx, over...) != nil {
@@ -122,9 +122,20 @@ func (s *consumers) orphaned(m Mark) bool {
 	return !alive && (told && time.Since(m.At) > h.cfg.PresenceTTL || time.Since(m.At) > markStale)
 }
 
-// consumed reports whether all groups have come to the end of a room.
+// forsaken reports whether the instance of an orphaned mark cannot write to the room on account of it. Another one
+// that was not heard of may live all the same, and does when this one has just started: only that it did not set
+// its mark again tells.
+func (s *consumers) forsaken(m Mark) bool {
+	return m.Instance == s.hub.cfg.Instance || time.Since(m.At) > markStale
+}
+
+// consumed reports whether all groups have come to the end of a room. One that no group here follows may have some
+// on other instances.
 func (s *consumers) consumed(room string) bool {
-	ctx, cfg := s.hub.ctx, &s.hub.cfg
+	ctx, cfg, groups := s.hub.ctx, &s.hub.cfg, s.of(room)
+	if len(groups) == 0 {
+		return false
+	}
 	page, err := cfg.Log.Read(ctx, room, Query{Unchecked: true})
 	switch ErrorCode(err) {
 	case "", CodeTrimmed:
@@ -133,7 +144,7 @@ func (s *consumers) consumed(room string) bool {
 	default:
 		return false
 	}
-	for _, g := range s.of(room) {
+	for _, g := range groups {
 		at, err := cfg.Cursors.Cursor(ctx, g.Group, room)
 		if err != nil || at != page.Head {
 			return false

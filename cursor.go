@@ -13,6 +13,10 @@ type Mark struct {
 	At       time.Time // when the instance last set it
 }
 
+// MarkTTL is how long a mark lasts at least: a hub sets those of its open rooms again every five minutes, and takes
+// one that is ten minutes old for left.
+const MarkTTL = 2 * markStale
+
 // Cursors keeps how far each group of consumers has come in the log of each room, and which rooms may have
 // something left for them. It is a part of the subsystem "ordering", and lives where the [Log] does: what is
 // true of the log's methods, being away and deleted rooms, is true of these. Group names are taken as valid.
@@ -26,7 +30,7 @@ type Cursors interface {
 	// [CodeDiverged].
 	Advance(ctx context.Context, group, room string, to Position, lease, owner string) error
 
-	// Mark sets the marks of an instance on rooms, with the present time.
+	// Mark sets the marks of an instance on rooms, with the present time. They last for [MarkTTL] at least.
 	Mark(ctx context.Context, instance string, rooms ...string) error
 
 	// Unmark removes marks as they were told by Marked. One that was set again since then has another time,

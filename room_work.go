@@ -77,10 +77,20 @@ func (r *room) workLocked() {
 	}
 }
 
+// write appends a batch. With a log that begins the mark may be gone too: Redis may have been emptied.
+func (r *room) write(batch Batch) ([]Appended, error) {
+	if batch.Fence.Seq == 0 {
+		if err := r.mark(); err != nil {
+			return nil, err
+		}
+	}
+	return r.hub.cfg.Log.Append(r.hub.ctx, r.id, batch)
+}
+
 // append sends one batch, and gives the sequencer the answers.
 func (r *room) append(batch Batch) {
 	started := time.Now()
-	answers, err := r.hub.cfg.Log.Append(r.hub.ctx, r.id, batch)
+	answers, err := r.write(batch)
 	r.hub.stats.appends.Add(1)
 	r.mu.Lock()
 	defer r.mu.Unlock()

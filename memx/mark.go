@@ -43,7 +43,7 @@ func newMarks() *marks {
 func (l *Log) Mark(_ context.Context, instance string, rooms ...string) error {
 	now := time.Since(l.start)
 	l.sweep(now)
-	l.marks.set(instance, rooms, now+l.config.OperationTTL)
+	l.marks.set(instance, rooms, now+max(l.config.OperationTTL, flow.MarkTTL))
 	return nil
 }
 

@@ -64,7 +64,7 @@ func TestLog_Memory(t *testing.T) {
 		}
 		full = inUse()
 		wantHeld(t, l, rooms, rooms)
-		<-time.After(2 * time.Minute)
+		<-time.After(flow.MarkTTL)
 		for range rooms / sweepAtOnce {
 			wantHead(t, l, "another room", 0)
 		}

@@ -98,7 +98,7 @@ type Config struct {
 	OnOperation func(ctx context.Context, p *flow.Proposal) error
 
 	// OnCommitted are consumers of confirmed operations, in order and at least once, one instance of a
-	// group at a time.
+	// group at a time. All instances need the same.
 	//
 	// Optional. Default: none
 	OnCommitted []flow.Consumer

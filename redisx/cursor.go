@@ -2,7 +2,6 @@ package redisx
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +42,7 @@ func (l *Log) Advance(ctx context.Context, group, room string, to flow.Position,
 func (l *Log) Mark(ctx context.Context, instance string, rooms ...string) error {
 	for some := range slices.Chunk(rooms, marksAtOnce) {
 		args := make([]any, 0, 1+len(some))
-		args = append(args, l.logTTL)
+		args = append(args, max(l.logTTL, flow.MarkTTL.Milliseconds()))
 		for _, room := range some {
 			args = append(args, markOf(room, instance))
 		}
@@ -78,19 +77,20 @@ func (l *Log) Marked(ctx context.Context, after flow.Mark, limit int) ([]flow.Ma
 	if after.Room != "" {
 		from = "(" + markOf(after.Room, after.Instance)
 	}
-	answer, err := l.onMarks(ctx, l.scripts.marked, from, limit)
-	if err != nil {
-		return nil, err
-	}
-	var marks []flow.Mark
-	for said := range slices.Chunk(texts(answer), 2) {
-		m, err := parseMark(said)
+	for {
+		answer, err := l.onMarks(ctx, l.scripts.marked, from, limit)
 		if err != nil {
 			return nil, err
 		}
-		marks = append(marks, m)
+		marks, others := parseMarks(texts(answer))
+		if len(others) == 0 {
+			return marks, nil
+		}
+		l.conn.config.Logger.Warn("removing marks of rooms that are something else", "first", others[0])
+		if _, err := l.onMarks(ctx, l.scripts.unmark, others...); err != nil {
+			return nil, err
+		}
 	}
-	return marks, nil
 }
 
 // onMarks runs a script on the two keys of all marks, which are of no room.
@@ -133,14 +133,16 @@ func (l *Log) mendMarks(ctx context.Context, names []string) error {
 // markOf names a mark. No room id has a space.
 func markOf(room, instance string) string { return room + " " + instance }
 
-func parseMark(said []string) (flow.Mark, error) {
-	room, instance, ok := strings.Cut(said[0], " ")
-	if !ok || len(said) != 2 {
-		return flow.Mark{}, fmt.Errorf("redisx: %q is no mark", said)
+// parseMarks reads members and times in turn, and returns those that are no marks as they are.
+func parseMarks(said []string) (marks []flow.Mark, others []any) {
+	for ; len(said) > 1; said = said[2:] {
+		room, instance, ok := strings.Cut(said[0], " ")
+		at, err := strconv.ParseFloat(said[1], 64) // a score may be told with an exponent
+		if !ok || err != nil {
+			others = append(others, said[0], said[1])
+			continue
+		}
+		marks = append(marks, flow.Mark{Room: room, Instance: instance, At: time.UnixMicro(int64(at))})
 	}
-	at, err := strconv.ParseFloat(said[1], 64) // a score may be told with an exponent
-	if err != nil {
-		return flow.Mark{}, fmt.Errorf("redisx: time of a mark: %w", err)
-	}
-	return flow.Mark{Room: room, Instance: instance, At: time.UnixMicro(int64(at))}, nil
+	return marks, others
 }

@@ -193,6 +193,15 @@ func TestPoison_Marks(t *testing.T) {
 			t.Errorf("%s: Marked = %+v, %v", name, marks, err)
 		}
 	}
+	for _, member := range []string{"evil", "", "zz"} {
+		client.ZAdd(t.Context(), prefix+":{~marks}:names", redis.Z{Member: member})
+	}
+	for range 2 {
+		marks, err := i.log.Marked(t.Context(), flow.Mark{}, 2)
+		if err != nil || len(marks) != 1 || marks[0].Room != "room" {
+			t.Errorf("beside members that are no marks: Marked = %+v, %v", marks, err)
+		}
+	}
 	if n := i.lines.count("dropped marks"); n != 2 {
 		t.Errorf("%d lines about it, want 2", n)
 	}

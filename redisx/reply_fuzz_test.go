@@ -50,8 +50,9 @@ func FuzzRedisReplies(f *testing.F) {
 				t.Fatalf("session %+v", s)
 			}
 		case "mark":
-			if len(said) > 0 {
-				_, _ = parseMark(said)
+			marks, others := parseMarks(said)
+			if 2*len(marks)+len(others) != len(said)/2*2 {
+				t.Fatalf("%d marks and %d others of %d", len(marks), len(others), len(said))
 			}
 		case "position":
 			if len(said) > 1 {
