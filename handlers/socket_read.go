@@ -41,6 +41,8 @@ var (
 	errNotUTF8 = errors.New("text is not UTF-8")
 	// errPanicked: what was done on the stage has panicked.
 	errPanicked = errors.New("panicked")
+	// errEnded: what was done on the stage has ended its goroutine.
+	errEnded = errors.New("the goroutine was ended")
 )
 
 // ping asks the client for a sign of life. It runs on the goroutine of the beat.

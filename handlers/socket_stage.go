@@ -53,32 +53,51 @@ func (st *stage) leave() {
 	st.idle = nil
 }
 
-// do runs f on a deep stack, and returns when it has ended; the error is its panic. Actors stay only for
-// callers that have entered.
+// do runs f on a deep stack, and returns when it has ended; the error is its panic, or that its goroutine has ended.
+// Actors stay only for callers that have entered.
 func (st *stage) do(f func()) error {
+	a := st.idleActor()
+	if a == nil {
+		a = make(actor)
+		go st.run(a) // ends when it is not kept, or with the last socket
+	}
+	return st.let(a, f)
+}
+
+// doOrHere is do for what may wait for long: on the caller's own stack if no actor is idle, as otherwise each that
+// waits would take two goroutines.
+func (st *stage) doOrHere(f func()) error {
+	if a := st.idleActor(); a != nil {
+		return st.let(a, f)
+	}
+	f()
+	return nil
+}
+
+// let has an actor run f.
+func (st *stage) let(a actor, f func()) error {
 	c, _ := st.calls.Get().(*call)
 	if c == nil {
 		c = &call{done: make(chan error, 1)}
 	}
 	c.do = f
-	st.actor() <- c
+	a <- c
 	err := <-c.done
 	c.do = nil
 	st.calls.Put(c)
 	return err
 }
 
-// actor returns one that is not acting.
-func (st *stage) actor() actor {
+// idleActor returns one that is not acting, nil when there is none.
+func (st *stage) idleActor() actor {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if last := len(st.idle) - 1; last >= 0 {
-		a := st.idle[last]
-		st.idle = st.idle[:last]
-		return a
+	last := len(st.idle) - 1
+	if last < 0 {
+		return nil
 	}
-	a := make(actor)
-	go st.run(a) // ends when it is not kept, or with the last socket
+	a := st.idle[last]
+	st.idle = st.idle[:last]
 	return a
 }
 
@@ -113,7 +132,7 @@ func deepen(i int) byte {
 // perform does what is called for, and reports whether the actor is kept. It is before the caller goes on: so
 // callers who come together need one actor, not one each.
 func (st *stage) perform(a actor, c *call) (kept bool) {
-	var err error
+	err := errEnded
 	defer func() { // also when the goroutine ends
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: %w", errPanicked, panicError(p))
@@ -121,5 +140,6 @@ func (st *stage) perform(a actor, c *call) (kept bool) {
 		c.done <- err
 	}()
 	c.do()
+	err = nil
 	return st.keep(a)
 }

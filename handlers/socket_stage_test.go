@@ -19,7 +19,7 @@ func TestStage_Do(t *testing.T) {
 		if err := st.do(func() { ran = true }); err != nil || !ran {
 			t.Fatalf("ran: %v, %v", ran, err)
 		}
-		if err := st.do(func() { runtime.Goexit() }); err != nil {
+		if err := st.do(func() { runtime.Goexit() }); !errors.Is(err, errEnded) {
 			t.Errorf("its goroutine ended: %v", err)
 		}
 		err := st.do(func() { panic(broken) })

@@ -28,7 +28,7 @@ type handshake struct {
 
 // upgrade answers GET /ws.
 func (e *endpoints) upgrade(r *request) (err error) {
-	if panicked := e.stage.do(func() { err = e.upgradeHere(r) }); panicked != nil {
+	if panicked := e.stage.doOrHere(func() { err = e.upgradeHere(r) }); panicked != nil {
 		return panicked
 	}
 	return err
