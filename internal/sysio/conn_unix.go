@@ -10,8 +10,11 @@ import (
 	"syscall"
 )
 
-// Conn returns a TCP connection that reads and writes as this package does, and is what it was in all else. A
-// connection of another kind is returned as it is.
+// atOnce is the most bytes of one call: what takes longer would hold up a stop of the world.
+const atOnce = 256 << 10
+
+// Conn returns a TCP connection that reads and writes as this package does. A raw read of it does not wait, and
+// calls nothing back, when there is nothing to read. A connection of another kind is returned as it is.
 func Conn(conn net.Conn) net.Conn {
 	plain, ok := conn.(*net.TCPConn)
 	if !ok {
@@ -46,7 +49,7 @@ type transfer struct {
 // read takes what is there.
 func (t *transfer) read(fd uintptr) (done bool) {
 	for {
-		n, failed := Read(fd, t.buf)
+		n, failed := Read(fd, t.buf[:min(atOnce, len(t.buf))])
 		switch failed {
 		case syscall.EINTR:
 			continue
@@ -64,7 +67,7 @@ func (t *transfer) read(fd uintptr) (done bool) {
 // write writes until all is written.
 func (t *transfer) write(fd uintptr) (done bool) {
 	for t.n < len(t.buf) {
-		n, failed := Write(fd, t.buf[t.n:])
+		n, failed := Write(fd, t.buf[t.n:min(t.n+atOnce, len(t.buf))])
 		switch failed {
 		case 0:
 			t.n += n
@@ -80,29 +83,42 @@ func (t *transfer) write(fd uintptr) (done bool) {
 }
 
 // run moves the bytes of b by a function of a raw connection that waits between steps.
-func (t *transfer) run(name string, b []byte, wait func(func(uintptr) bool) error) (int, error) {
+func (t *transfer) run(b []byte, wait func(func(uintptr) bool) error) (int, syscall.Errno, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf, t.n, t.err = b, 0, 0
 	err := wait(t.step)
 	t.buf = nil
-	if err == nil && t.err != 0 {
-		err = &net.OpError{Op: name, Net: "tcp", Err: os.NewSyscallError(name, t.err)}
-	}
-	return t.n, err
+	return t.n, t.err, err
 }
 
 // Read implements [net.Conn].
 func (c *tcp) Read(b []byte) (int, error) {
-	n, err := c.in.run("read", b, c.raw.Read)
-	if n == 0 && err == nil && len(b) > 0 {
+	n, failed, err := c.in.run(b, c.raw.Read)
+	switch {
+	case err != nil:
+	case failed != 0:
+		err = c.failure("read", failed)
+	case n == 0 && len(b) > 0:
 		err = io.EOF
 	}
 	return n, err
 }
 
 // Write implements [net.Conn].
-func (c *tcp) Write(b []byte) (int, error) { return c.out.run("write", b, c.raw.Write) }
+func (c *tcp) Write(b []byte) (int, error) {
+	n, failed, err := c.out.run(b, c.raw.Write)
+	if err == nil && failed != 0 {
+		err = c.failure("write", failed)
+	}
+	return n, err
+}
+
+func (c *tcp) failure(call string, err syscall.Errno) error {
+	return &net.OpError{
+		Op: call, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(call, err),
+	}
+}
 
 // SyscallConn implements [syscall.Conn].
 func (c *tcp) SyscallConn() (syscall.RawConn, error) { return watched{c.raw}, nil }
