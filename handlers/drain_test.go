@@ -88,6 +88,9 @@ func TestDrain_blockedSocket(t *testing.T) {
 		if first == 0x88 {
 			return
 		}
+		if first == 0x89 { // it took so long that the server has asked for a sign of life
+			continue
+		}
 		if first != 0x81 || payload[0] != '{' || payload[len(payload)-1] != '}' {
 			t.Fatalf("frame %#x of %d bytes", first, len(payload))
 		}
