@@ -263,9 +263,10 @@ func TestReady_Renew(t *testing.T) {
 	for left, renews := range map[time.Duration]bool{
 		life: false, life - life/256: false, life - life/120: true, time.Minute: true, 2 * life: true, 0: true,
 	} {
+		end := time.Now().Add(left) // one for all
 		for _, name := range []string{"head", "ops", "snap"} {
 			if left > 0 {
-				client.PExpire(t.Context(), key+name, left)
+				client.PExpireAt(t.Context(), key+name, end)
 			} else {
 				client.Persist(t.Context(), key+name)
 			}
