@@ -67,6 +67,37 @@ func TestHub_Outage(t *testing.T) {
 	t.Run("hold", func(t *testing.T) { synctest.Test(t, testOutageHold) })
 	t.Run("reject", func(t *testing.T) { synctest.Test(t, testOutageReject) })
 	t.Run("author gone", func(t *testing.T) { synctest.Test(t, testOutageAuthorGone) })
+	t.Run("author moves", func(t *testing.T) { synctest.Test(t, testOutageAuthorMoves) })
+}
+
+// An author who comes from another instance while the log is away, and sends again what others have with its place,
+// is told so: it is not shown to them anew. I2
+func testOutageAuthorMoves(t *testing.T) {
+	log := &awayLog{Log: memx.NewLog(memx.LogConfig{})}
+	one, two := newHubs(t, flow.Config{Log: log, Secrets: func() [][]byte { return [][]byte{[]byte("shared")} }})
+	a, b := dial(t, one, "ann"), dial(t, two, "bob")
+	j := a.join("r")
+	b.join("r")
+	a.op("r", 1, "x")
+	a.expect("op")
+	b.expect("op")
+	log.set(true, false)
+	advance(time.Second)
+	again := dial(t, two, "ann")
+	again.join("r", msg{"resume": j.str("resume")})
+	again.op("r", 1, "x")
+	if got := again.expect("nack"); got.str("code") != "duplicate" || got.num("last") != 1 {
+		t.Errorf("what was delivered is answered by %v", got)
+	}
+	again.op("r", 2, "y")
+	if got := b.expect("tentative"); got.num("n") != 2 {
+		t.Errorf("the others are shown %v", got)
+	}
+	log.set(false, false)
+	advance(5 * time.Second)
+	if got := b.count("op"); got != 2 {
+		t.Errorf("the others got %d operations, want 2", got)
+	}
 }
 
 // While the log is away operations are queued and shown to the others, joins and events go on, clients are

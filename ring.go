@@ -109,6 +109,16 @@ func (r *ring) after(seq uint64, limit int) (entries []ringEntry, ok bool) {
 	return entries, true
 }
 
+// newestOf returns the n of a session's newest operation here; 0: it has none.
+func (r *ring) newestOf(session string) uint64 {
+	for i := len(r.entries) - 1; i >= 0; i-- {
+		if op := &r.entries[i].op; op.Session == session {
+			return op.N
+		}
+	}
+	return 0
+}
+
 // contains reports whether the room has been at a position, as far as the ring can tell.
 func (r *ring) contains(p Position) bool {
 	at, ok := r.at(p.Seq)

@@ -225,6 +225,9 @@ func (r *room) admit(ctx context.Context, a admission) error {
 	r.enterLocked(m, parsePresence(s.Presence), isNew)
 	m.unsaved = !saved || !a.fresh // who had a session before may write it once more, after us
 	r.seq.admit(m.session, a.at.last, a.at.head, a.at.known)
+	if !a.at.known { // it may come from an instance whose operations were delivered here
+		r.seq.learn(m.session, r.ring.newestOf(m.session))
+	}
 	a.conn.send(r.joinedFrame(a.id, m, a.at, token))
 	r.relayTo(m) // ahead of what is confirmed: something of it may wait still
 	r.startLocked(m, a.at)
