@@ -18,18 +18,18 @@ func (l *Log) enter(id string) (*room, time.Duration) {
 
 // enterExisting is enter, but returns nil when there is no room.
 func (l *Log) enterExisting(id string) (*room, time.Duration) {
-	now := time.Since(l.start)
-	l.sweep(now)
+	l.sweep(time.Since(l.start))
 	s := l.shard(id)
 	for {
 		s.mu.RLock()
 		r := s.rooms[id]
 		s.mu.RUnlock()
 		if r == nil {
-			return nil, now
+			return nil, 0
 		}
 		r.mu.Lock()
 		if !r.gone {
+			now := time.Since(l.start) // those who enter after each other see it pass: no lease looks too long
 			r.expireLocked(now)
 			return r, now
 		}
