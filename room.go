@@ -144,8 +144,10 @@ func (r *room) open() {
 	default:
 		r.failLocked(err)
 	}
-	if err := r.mark(); err != nil && r.phase == phaseLive && !r.deleted {
-		r.failLocked(err)
+	if r.phase == phaseLive && !r.deleted {
+		if err := r.mark(); err != nil {
+			r.failLocked(err)
+		}
 	}
 	r.stopBus = r.hub.cfg.Bus.Subscribe(roomTopic(r.id), r.heard)
 	r.stopLog = r.hub.cfg.Log.Follow(r.id, r.fed)

@@ -26,12 +26,8 @@ func newAttempts() *attempts {
 	return &attempts{pool: sync.Pool{New: func() any {
 		a := &attempt{}
 		a.write = func(fd uintptr) bool {
-			for {
-				a.n, a.err = sysio.Write(fd, a.buf)
-				if a.err != syscall.EINTR {
-					return true
-				}
-			}
+			a.n, a.err = sysio.Write(fd, a.buf)
+			return true
 		}
 		return a
 	}}}
@@ -72,16 +68,13 @@ func rawOf(conn net.Conn) syscall.RawConn {
 
 // readNow reads what is there; again is true when that is nothing.
 func readNow(fd uintptr, b []byte) (n int, again bool, err error) {
-	for {
-		n, failed := sysio.Read(fd, b)
-		switch failed {
-		case 0:
-			return n, false, nil
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return 0, true, nil
-		default:
-			return 0, false, failed
-		}
+	n, failed := sysio.Read(fd, b)
+	switch failed {
+	case 0:
+		return n, false, nil
+	case syscall.EAGAIN:
+		return 0, true, nil
+	default:
+		return 0, false, failed
 	}
 }

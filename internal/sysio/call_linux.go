@@ -5,16 +5,14 @@ import (
 	"unsafe"
 )
 
-// Write is the system call of that name, on a descriptor that does not wait.
-func Write(fd uintptr, b []byte) (int, syscall.Errno) {
+func write(fd uintptr, b []byte) (int, syscall.Errno) {
 	//nolint:gosec // a system call takes an address; it is made in the call, as package unsafe asks
 	n, _, failed := syscall.RawSyscall(syscall.SYS_WRITE, fd,
 		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	return int(n), failed
 }
 
-// Read is the system call of that name, on a descriptor that does not wait.
-func Read(fd uintptr, b []byte) (int, syscall.Errno) {
+func read(fd uintptr, b []byte) (int, syscall.Errno) {
 	//nolint:gosec // likewise
 	n, _, failed := syscall.RawSyscall(syscall.SYS_READ, fd,
 		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))

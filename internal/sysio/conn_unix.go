@@ -48,20 +48,16 @@ type transfer struct {
 
 // read takes what is there.
 func (t *transfer) read(fd uintptr) (done bool) {
-	for {
-		n, failed := Read(fd, t.buf[:min(atOnce, len(t.buf))])
-		switch failed {
-		case syscall.EINTR:
-			continue
-		case syscall.EAGAIN:
-			return false
-		case 0:
-			t.n = n
-		default:
-			t.err = failed
-		}
-		return true
+	n, failed := Read(fd, t.buf[:min(atOnce, len(t.buf))])
+	switch failed {
+	case 0:
+		t.n = n
+	case syscall.EAGAIN:
+		return false
+	default:
+		t.err = failed
 	}
+	return true
 }
 
 // write writes until all is written.
@@ -71,7 +67,6 @@ func (t *transfer) write(fd uintptr) (done bool) {
 		switch failed {
 		case 0:
 			t.n += n
-		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return false
 		default:
